@@ -1,0 +1,275 @@
+"""Artifacts: directories that are complete when they are present.
+
+An artifact is made in `<name>.partial/`, described by its `manifest.json`, and renamed to `<name>/`
+last. The manifest holds what the artifact was made from (`Recipe`) and what came out (`counts`); it
+holds no time and no path, so that the same recipe gives the same bytes. A step whose artifact
+carries the recipe's fingerprint is not run again.
+
+    runs/ml100k/
+      prepared/     Prepared     tables, vocabularies, frequencies, TFRecords, rejects
+      checkpoint/   Checkpoint   the trained weights, metrics.jsonl, TensorBoard events
+      metrics/      Metrics      metrics.json
+      export/       ServingModel the SavedModel that is published
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from components.errors import ArtifactError
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+
+Counts = Mapping[str, int | float]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the bytes of an artifact.
+
+    Attributes:
+      kind: What the artifact is, for example `prepared`.
+      config: The resolved configuration of the step, as JSON values.
+      inputs: Name of each input to its digest: the fingerprint of an artifact, or the SHA-256 of a
+        file.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the kind, the schema version, the configuration and the inputs."""
+        described = json.dumps(
+            {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}, sort_keys=True
+        )
+        return hashlib.sha256(described.encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `manifest.json` holds: the recipe, its fingerprint and the counts of what was made."""
+
+    recipe: Recipe
+    fingerprint: str
+    counts: Counts
+
+    def write(self, directory: Path) -> None:
+        """Writes the manifest into `directory`, flushed to the disk."""
+        described = {
+            "schema_version": SCHEMA_VERSION,
+            **dataclasses.asdict(self.recipe),
+            "fingerprint": self.fingerprint,
+            "counts": dict(self.counts),
+        }
+        with (directory / MANIFEST).open("w", encoding="utf-8") as file:
+            json.dump(described, file, indent=2, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Reads the manifest of a complete artifact.
+
+        Raises:
+          ArtifactError: The directory holds no manifest, or one that cannot be read.
+        """
+        path = directory / MANIFEST
+        try:
+            described = json.loads(path.read_text(encoding="utf-8"))
+            recipe = Recipe(described["kind"], described["config"], described["inputs"])
+            return cls(recipe, described["fingerprint"], described["counts"])
+        except FileNotFoundError:
+            raise ArtifactError(
+                f"{directory}: no complete artifact here ({MANIFEST} is missing); "
+                "run the step that makes it."
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{path}: not a readable manifest ({error}).") from error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Artifact:
+    """A complete artifact on disk. Subclasses name the files inside."""
+
+    kind: ClassVar[str]
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens the artifact at `path`.
+
+        Raises:
+          ArtifactError: It is missing, incomplete, or of another kind.
+        """
+        manifest = Manifest.read(path)
+        if manifest.recipe.kind != cls.kind:
+            raise ArtifactError(
+                f"{path}: holds a {manifest.recipe.kind!r} artifact where a {cls.kind!r} is needed."
+            )
+        return cls(path, manifest)
+
+    @classmethod
+    def make(
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        build: Callable[[Path], Counts],
+        *,
+        resumable: bool = False,
+    ) -> Self:
+        """Returns the artifact at `path`, building it when it is missing or stale.
+
+        Args:
+          path: Where the finished artifact stands.
+          config: The resolved configuration of the step.
+          inputs: The digest of every input, by name.
+          build: Fills the directory it is given and returns the counts for the manifest.
+          resumable: Keep what an interrupted build of the *same* recipe left behind, for `build` to
+            continue from.
+        """
+        recipe = Recipe(cls.kind, config, inputs)
+        if (path / MANIFEST).exists() and Manifest.read(path).fingerprint == recipe.fingerprint:
+            _log.info("reused artifact=%s path=%s", cls.kind, path)
+            return cls.open(path)
+        started = time.monotonic()
+        partial = _partial(path, recipe, resumable=resumable)
+        counts = build(partial)
+        (partial / _FINGERPRINT).unlink()
+        Manifest(recipe, recipe.fingerprint, counts).write(partial)
+        _replace(partial, path)
+        _log.info(
+            "made artifact=%s path=%s seconds=%.1f", cls.kind, path, time.monotonic() - started
+        )
+        return cls.open(path)
+
+
+class Prepared(Artifact):
+    """What the Beam job makes of the logs: all that training, evaluation and export read.
+
+    Row `i` of a table is row `i + 1` of its embedding: row 0 is the unknown's, in every vocabulary.
+    """
+
+    kind = "prepared"
+
+    @property
+    def queries(self) -> Path:
+        """Parquet table of the queries seen in training: `id`, `count`, one column a feature (rows,
+        encoded).""" return self.path / "queries.parquet"
+
+    @property
+    def candidates(self) -> Path:
+        """Parquet table of the catalogue: `id`, `count`, `title` where known, one column a feature
+        (rows, encoded).""" return self.path / "candidates.parquet"
+
+    @property
+    def frequencies(self) -> Path:
+        """Parquet table `id`, `count`, `log_q` in the order of `candidates`; totals in
+        `frequencies.json`.""" return self.path / "frequencies.parquet"
+
+    @property
+    def frequency_totals(self) -> Path:
+        """JSON object: `total`, `catalogue`, `smoothing`, `log_q_unknown`."""
+        return self.path / "frequencies.json"
+
+    def vocabulary(self, feature: str) -> Path:
+        """Parquet table `value`, `count` of one feature, most frequent first, ties by value."""
+        return self.path / "vocabularies" / f"{feature}.parquet"
+
+    def examples(self, split: str) -> Sequence[Path]:
+        """The TFRecord shards of `train`, `validation` or `test`, in order; some may be empty."""
+        return sorted((self.path / "examples").glob(f"{split}-*.tfrecord"))
+
+
+class Checkpoint(Artifact):
+    """The trained model: weights of the best epoch, and the logs of its training."""
+
+    kind = "checkpoint"
+
+    @property
+    def weights(self) -> Path:
+        """Prefix of the TensorFlow checkpoint of the best epoch."""
+        return self.path / "best" / "weights"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object an epoch."""
+        return self.path / "metrics.jsonl"
+
+
+class Metrics(Artifact):
+    """The evaluation of the test split beside its baselines."""
+
+    kind = "metrics"
+
+    @property
+    def table(self) -> Path:
+        """`metrics.json`."""
+        return self.path / "metrics.json"
+
+
+class ServingModel(Artifact):
+    """The exported SavedModel with its self-check, ready to be published."""
+
+    kind = "serving_model"
+
+    @property
+    def saved_model(self) -> Path:
+        """The SavedModel directory that becomes a version."""
+        return self.path / "model"
+
+
+class Dataset(Artifact):
+    """A public data set, converted to Parquet."""
+
+    kind = "dataset"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_FINGERPRINT = "fingerprint"
+
+
+def _partial(path: Path, recipe: Recipe, *, resumable: bool) -> Path:
+    """The directory to build in: what an interrupted build of this recipe left, or an empty one."""
+    partial = path.with_name(path.name + ".partial")
+    mark = partial / _FINGERPRINT
+    continues = resumable and mark.exists() and mark.read_text() == recipe.fingerprint
+    if not continues:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        mark.write_text(recipe.fingerprint)
+    return partial
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """Puts the finished directory in place of what stood there."""
+    if path.exists():
+        stale = path.with_name(path.name + ".stale")
+        shutil.rmtree(stale, ignore_errors=True)
+        path.rename(stale)
+        partial.rename(path)
+        shutil.rmtree(stale)
+    else:
+        partial.rename(path)

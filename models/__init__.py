@@ -1,0 +1,1 @@
+"""The mathematics: features, towers, losses, metrics, and the retriever that answers a request."""

@@ -1,0 +1,77 @@
+"""The features of a query or a candidate: what a run's config may say of them, and how many rows
+each needs.
+
+This module imports neither TensorFlow nor Beam: the Beam job encodes by it, and the towers embed by
+it.
+
+A feature's value is always an integer row. Row 0 means unknown or missing; known values start at
+row 1:
+
+    categorical   `gender = "F"`              row of the value in the feature's vocabulary
+    list          `genres = ["Drama", "War"]` a row for each entry, padded with 0
+    numeric       `age = 33`                  1 + the number of boundaries that are <= the value
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+UNKNOWN_ROW = 0
+FIRST_KNOWN_ROW = 1
+
+
+class _Feature(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    """Name of the column, and of the feature."""
+
+
+class CategoricalFeature(_Feature):
+    """One string (or integer) value: an embedding a value."""
+
+    kind: Literal["categorical"]
+
+
+class ListFeature(_Feature):
+    """A list of strings: the mean of its values' embeddings. In CSV the entries are joined by
+    `separator`.
+    """
+
+    kind: Literal["list"]
+    separator: Annotated[str, Field(min_length=1)] = "|"
+    """What stands between two entries where the column is a string."""
+
+
+class NumericFeature(_Feature):
+    """A number, cut into buckets: an embedding a bucket."""
+
+    kind: Literal["numeric"]
+    boundaries: Annotated[tuple[float, ...], Field(min_length=1)]
+    """Lower bounds of the buckets after the first, strictly increasing."""
+
+    @field_validator("boundaries")
+    @classmethod
+    def _increasing(cls, boundaries: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for low, high in pairwise(boundaries)):
+            raise ValueError("boundaries must be strictly increasing")
+        return boundaries
+
+
+Feature = Annotated[CategoricalFeature | ListFeature | NumericFeature, Field(discriminator="kind")]
+
+
+def bucket_rows(feature: NumericFeature) -> int:
+    """Rows of the embedding of a numeric feature: the unknown's and one a bucket."""
+    return FIRST_KNOWN_ROW + len(feature.boundaries) + 1
+
+
+def vocabulary_features(
+    features: Sequence[Feature],
+) -> list[CategoricalFeature | ListFeature]:
+    """The features whose rows come from a vocabulary."""
+    return [feature for feature in features if not isinstance(feature, NumericFeature)]
