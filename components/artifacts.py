@@ -171,18 +171,24 @@ class Prepared(Artifact):
 
     @property
     def queries(self) -> Path:
-        """Parquet table of the queries seen in training: `id`, `count`, one column a feature (rows,
-        encoded).""" return self.path / "queries.parquet"
+        """Table of the queries seen in training.
+
+        Columns `id`, `count`, and one a feature, encoded as rows.
+        """
+        return self.path / "queries.parquet"
 
     @property
     def candidates(self) -> Path:
-        """Parquet table of the catalogue: `id`, `count`, `title` where known, one column a feature
-        (rows, encoded).""" return self.path / "candidates.parquet"
+        """Table of the catalogue.
+
+        Columns `id`, `count`, `title` where known, and one a feature, encoded as rows.
+        """
+        return self.path / "candidates.parquet"
 
     @property
     def frequencies(self) -> Path:
-        """Parquet table `id`, `count`, `log_q` in the order of `candidates`; totals in
-        `frequencies.json`.""" return self.path / "frequencies.parquet"
+        """Table `id`, `count`, `log_q` in the order of `candidates`."""
+        return self.path / "frequencies.parquet"
 
     @property
     def frequency_totals(self) -> Path:

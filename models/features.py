@@ -1,5 +1,4 @@
-"""The features of a query or a candidate: what a run's config may say of them, and how many rows
-each needs.
+"""The features of a query or a candidate, as a run's config declares them.
 
 This module imports neither TensorFlow nor Beam: the Beam job encodes by it, and the towers embed by
 it.
@@ -38,9 +37,7 @@ class CategoricalFeature(_Feature):
 
 
 class ListFeature(_Feature):
-    """A list of strings: the mean of its values' embeddings. In CSV the entries are joined by
-    `separator`.
-    """
+    """A list of strings, or one string that joins them: the mean of its values' embeddings."""
 
     kind: Literal["list"]
     separator: Annotated[str, Field(min_length=1)] = "|"
