@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
+import numpy as np
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.columns import (
+    ID_TYPE,
+    as_ids,
+    as_microseconds,
+    as_numbers,
+    is_id,
+    is_number,
+    is_time,
+)
+from components.files import Wanted
+
+QUERY = "query"
+CANDIDATE = "candidate"
+TIMESTAMP = "timestamp"
+LABEL = "label"
+SPLIT = "split"
+
+MISSING_QUERY = "missing_query"
+MISSING_CANDIDATE = "missing_candidate"
+BAD_TIMESTAMP = "bad_timestamp"
+BAD_LABEL = "bad_label"
+REASONS = (MISSING_QUERY, MISSING_CANDIDATE, BAD_TIMESTAMP, BAD_LABEL)
+"""Why a row can be rejected. A row with several defects counts under the first."""
+
+REJECTS_SCHEMA = pa.schema([("row", pa.int64()), ("reason", pa.string()), ("values", pa.string())])
 
 Files = tuple[Annotated[str, Field(min_length=1)], ...]
 """Paths, globs or directories of Parquet and CSV files."""
@@ -71,4 +103,139 @@ class InteractionsConfig(BaseModel):
             raise ValueError("`timestamp` must name a column where `interactions` are to be split")
         if self.min_label is not None and self.label is None:
             raise ValueError("`min_label` needs `label`, the column it is compared with")
+        columns = self.columns
+        if len(set(columns)) < len(columns):
+            raise ValueError(
+                "`query`, `candidate`, `timestamp` and `label` must name different columns "
+                f"(got {', '.join(columns)})"
+            )
         return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to read."""
+        named = (self.query, self.candidate, self.timestamp, self.label)
+        return tuple(column for column in named if column is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """What became of a batch of rows: `rows_read` is the sum of the other three."""
+
+    rows_read: int
+    below_min_label: int
+    kept: pa.Table
+    """In `interactions_schema`."""
+    rejects: pa.Table
+    """In `REJECTS_SCHEMA`; `row` counts the rows of the file from 0."""
+
+
+def interactions_schema(*, labelled: bool, split: bool = False) -> pa.Schema:
+    """Columns of interactions inside the job.
+
+    `timestamp` is in microseconds since 1970 UTC, `split` an index into `splits.SPLITS`.
+    """
+    fields = [(QUERY, ID_TYPE), (CANDIDATE, ID_TYPE), (TIMESTAMP, pa.int64())]
+    if labelled:
+        fields.append((LABEL, pa.float32()))
+    if split:
+        fields.append((SPLIT, pa.int8()))
+    return pa.schema(fields)
+
+
+def wanted_columns(config: InteractionsConfig) -> list[Wanted]:
+    """The columns that a file of interactions must have."""
+    wanted = [
+        Wanted("data.query", config.query, is_id, "strings or integers"),
+        Wanted("data.candidate", config.candidate, is_id, "strings or integers"),
+    ]
+    if config.timestamp is not None:
+        need = "timestamps, dates, numbers or text"
+        wanted.append(Wanted("data.timestamp", config.timestamp, is_time, need))
+    if config.label is not None:
+        wanted.append(Wanted("data.label", config.label, is_number, "numbers or text"))
+    return wanted
+
+
+def normalise(
+    batch: pa.RecordBatch, first_row: int, config: InteractionsConfig, *, order: int = 0
+) -> Normalised:
+    """Parses a batch of raw rows and parts the usable from the defective.
+
+    Args:
+      batch: The columns that `config` names, of any type that `wanted_columns` allows.
+      first_row: Number of the batch's first row in its file.
+      config: Names and rules of the columns.
+      order: Time of the file's first row where there is no timestamp column: a row's number is
+        added to it.
+    """
+    rows = batch.num_rows
+    query, candidate = as_ids(batch[config.query]), as_ids(batch[config.candidate])
+    defects = {
+        MISSING_QUERY: _mask(query.is_null()),
+        MISSING_CANDIDATE: _mask(candidate.is_null()),
+    }
+    columns: dict[str, pa.Array | np.ndarray] = {QUERY: query, CANDIDATE: candidate}
+    if config.timestamp is None:
+        columns[TIMESTAMP] = order + first_row + np.arange(rows)
+    else:
+        times, valid = as_microseconds(batch[config.timestamp], config.timestamp_unit)
+        columns[TIMESTAMP] = times
+        defects[BAD_TIMESTAMP] = ~valid
+    low = np.zeros(rows, bool)
+    if config.label is not None:
+        labels = as_numbers(batch[config.label])
+        with np.errstate(over="ignore"):
+            columns[LABEL] = labels.astype(np.float32)
+        defects[BAD_LABEL] = ~np.isfinite(columns[LABEL])
+        if config.min_label is not None:
+            low = labels < config.min_label
+    reason = _first_defect(defects, rows)
+    kept = pa.table(columns, schema=interactions_schema(labelled=config.label is not None))
+    fine = reason < 0
+    return Normalised(
+        rows_read=rows,
+        below_min_label=int(np.count_nonzero(fine & low)),
+        kept=kept if fine.all() and not low.any() else kept.filter(pa.array(fine & ~low)),
+        rejects=_rejects(batch, first_row, reason, config),
+    )
+
+
+def _mask(column: pa.Array) -> np.ndarray:
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _first_defect(defects: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
+    """`[rows]` index in `REASONS`, -1 where the row is fine."""
+    reason = np.full(rows, -1, np.int8)
+    for index in range(len(REASONS) - 1, -1, -1):
+        if REASONS[index] in defects:
+            reason[defects[REASONS[index]]] = index
+    return reason
+
+
+def _rejects(
+    batch: pa.RecordBatch, first_row: int, reason: np.ndarray, config: InteractionsConfig
+) -> pa.Table:
+    rows = np.flatnonzero(reason >= 0)
+    raw = batch.select(config.columns).take(pa.array(rows)).to_pylist()
+    return pa.table(
+        {
+            "row": first_row + rows,
+            "reason": [REASONS[index] for index in reason[rows]],
+            "values": [json.dumps(_plain(values), ensure_ascii=False) for values in raw],
+        },
+        schema=REJECTS_SCHEMA,
+    )
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
+    """The values as JSON can hold them: NaN, times and the like become text."""
+    return {
+        name: value
+        if value is None
+        or isinstance(value, (str, int))
+        or (isinstance(value, float) and math.isfinite(value))
+        else str(value)
+        for name, value in values.items()
+    }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -48,3 +50,78 @@ class LeaveLastOut(BaseModel):
 
 
 SplitConfig = Annotated[PerQueryTime | GlobalTime | LeaveLastOut, Field(discriminator="kind")]
+
+TRAIN, VALIDATION, TEST = range(3)
+SPLITS = ("train", "validation", "test")
+"""Names of the splits; a row's split is an index into them."""
+
+_ROUNDING = 1e-9
+"""Keeps 0.29 of 100 rows, 28.999999999999996 in binary, at 29."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Times, in microseconds, at which a global split begins its validation and its test rows."""
+
+    validation: int
+    test: int
+
+
+def part_size(share: float, rows: np.ndarray | int) -> np.ndarray:
+    """`floor(share * rows)`."""
+    return np.floor(share * np.asarray(rows) + _ROUNDING).astype(np.int64)
+
+
+def global_cuts(times: np.ndarray, counts: np.ndarray, config: GlobalTime) -> Cuts:
+    """The cuts that give each later part its share, or more where rows share the time of a cut.
+
+    Args:
+      times: `[distinct]` times, ascending.
+      counts: `[distinct]` rows at each; at least one row in all.
+      config: The shares.
+    """
+    rows = int(counts.sum())
+    test = int(part_size(config.test, rows))
+    validation = int(part_size(config.validation, rows))
+    ends = np.cumsum(counts)
+
+    def time_of(row: int) -> int:
+        if row == rows:
+            return int(times[-1]) + 1
+        return int(times[np.searchsorted(ends, row, side="right")])
+
+    return Cuts(validation=time_of(rows - test - validation), test=time_of(rows - test))
+
+
+def split_by_cuts(times: np.ndarray, cuts: Cuts) -> np.ndarray:
+    """`[rows]` int8 split of each row of a global split: a row at a cut belongs to what follows."""
+    split = np.full(len(times), TRAIN, np.int8)
+    split[times >= cuts.validation] = VALIDATION
+    split[times >= cuts.test] = TEST
+    return split
+
+
+def split_by_query(queries: np.ndarray, config: PerQueryTime | LeaveLastOut) -> np.ndarray:
+    """Splits the rows of each query, by their position.
+
+    Args:
+      queries: `[rows]` a number for each query; equal ones stand together, rows in order of time.
+      config: How many rows of each query are tested and validated.
+
+    Returns:
+      `[rows]` int8 split of each row.
+    """
+    if len(queries) == 0:
+        return np.zeros(0, np.int8)
+    starts = np.flatnonzero(np.append(True, queries[1:] != queries[:-1]))
+    counts = np.diff(np.append(starts, len(queries)))
+    if isinstance(config, LeaveLastOut):
+        test = validation = (counts >= 3).astype(np.int64)
+    else:
+        test, validation = part_size(config.test, counts), part_size(config.validation, counts)
+    ends = starts + counts
+    from_end = np.repeat(ends, counts) - np.arange(len(queries))
+    split = np.full(len(queries), TRAIN, np.int8)
+    split[from_end <= np.repeat(test + validation, counts)] = VALIDATION
+    split[from_end <= np.repeat(test, counts)] = TEST
+    return split

@@ -1,0 +1,164 @@
+"""Elements: what each step of the preparation's job does to one of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+
+from components.catalogue import Side, write_side
+from components.examples import sort_interactions, write_shard
+from components.files import Piece, read_piece
+from components.hashing import hash_ids
+from components.interactions import (
+    REASONS,
+    SPLIT,
+    TIMESTAMP,
+    InteractionsConfig,
+    Normalised,
+    normalise,
+)
+from components.rejects import write_rejects
+from components.splits import (
+    TRAIN,
+    Cuts,
+    GlobalTime,
+    LeaveLastOut,
+    PerQueryTime,
+    global_cuts,
+    split_by_cuts,
+    split_by_query,
+)
+from components.vocabularies import COUNT, VALUE, count_values
+
+Shard = tuple[int, pa.Table]
+"""Number of a shard, or of another part, and its rows."""
+Tally = tuple[str, int]
+"""A count, and what it counts."""
+
+KEPT, REJECTED, TALLIED = "kept", "rejected", "tallied"
+"""Outputs of `read_source`."""
+
+_COUNT_PARTS = 16
+_FILE_ORDER_BITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A piece of the interactions, and what its file decides about its rows."""
+
+    piece: Piece
+    part: int
+    """Number of the file."""
+    split: int | None
+    """The split of its rows, where files are split already."""
+
+
+def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table | TaggedOutput]:
+    """Reads a piece: usable rows, rejected rows by file, and tallies."""
+    order = source.part << _FILE_ORDER_BITS
+    for first_row, batch in read_piece(source.piece, config.columns, config.csv_delimiter):
+        rows = normalise(batch, first_row, config, order=order)
+        kept = rows.kept
+        if source.split is not None:
+            kept = kept.append_column(SPLIT, pa.array(np.full(len(kept), source.split, np.int8)))
+        yield kept
+        if rows.rejects.num_rows:
+            rejected = (source.part, (source.piece.file.name, rows.rejects))
+            yield TaggedOutput(REJECTED, rejected)
+        for name, count in _tally(rows).items():
+            Metrics.counter("interactions", name).inc(count)
+            yield TaggedOutput(TALLIED, (name, count))
+
+
+def _tally(rows: Normalised) -> dict[str, int]:
+    reasons = rows.rejects["reason"].to_pylist()
+    return {
+        "rows_read": rows.rows_read,
+        "rows_below_min_label": rows.below_min_label,
+        "rows_rejected": len(reasons),
+        **{f"rejected_{reason}": reasons.count(reason) for reason in REASONS},
+    }
+
+
+def write_file_rejects(
+    element: tuple[int, Iterable[tuple[str, pa.Table]]], directory: Path
+) -> None:
+    """Writes the rejected rows of one file."""
+    part, named = element
+    names, tables = zip(*named, strict=True)
+    write_rejects(directory, part, names[0], tables)
+
+
+def time_counts(table: pa.Table) -> pa.Table:
+    """How many rows show each time."""
+    return count_values(table[TIMESTAMP])
+
+
+def cuts_of(counts: pa.Table, config: GlobalTime) -> Cuts:
+    """The cuts of all rows' times."""
+    if counts.num_rows == 0:
+        return Cuts(0, 0)
+    ordered = counts.sort_by(VALUE)
+    return global_cuts(ordered[VALUE].to_numpy(), ordered[COUNT].to_numpy(), config)
+
+
+def part_by_id(table: pa.Table, column: str, parts: int) -> Iterator[Shard]:
+    """Parts a table by the hash of an id."""
+    hashes = hash_ids(table[column].combine_chunks())
+    part = (hashes % np.uint64(parts)).astype(np.int64)
+    order = np.argsort(part, kind="stable")
+    ends = np.cumsum(np.bincount(part, minlength=parts))
+    ordered = table.take(pa.array(order))
+    for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        if end > start:
+            yield number, ordered.slice(start, end - start)
+
+
+def split_shard(
+    element: tuple[int, Iterable[pa.Table]],
+    cuts: Cuts | None,
+    by_query: PerQueryTime | LeaveLastOut | None,
+) -> Shard:
+    """Sorts the rows of one shard and gives each its split, unless the rows have one."""
+    shard, tables = element
+    rows, queries = sort_interactions(pa.concat_tables(tables).combine_chunks())
+    if cuts is not None:
+        split = split_by_cuts(rows[TIMESTAMP].to_numpy(), cuts)
+    elif by_query is not None:
+        split = split_by_query(queries, by_query)
+    else:
+        return shard, rows
+    return shard, rows.append_column(SPLIT, pa.array(split))
+
+
+def training_counts(element: Shard, column: str) -> Iterator[Shard]:
+    """How many training rows show each id, parted by the id."""
+    _, rows = element
+    trained = pa.array(rows[SPLIT].to_numpy() == TRAIN)
+    return part_by_id(count_values(rows[column].filter(trained)), VALUE, _COUNT_PARTS)
+
+
+def rank_side(_: None, counts: Iterable[pa.Table], side: Side, directory: Path) -> pa.Table:
+    """`catalogue.write_side`, as a step that runs once."""
+    return write_side(counts, side, directory)
+
+
+def write_examples(
+    element: Shard, queries: pa.Table, candidates: pa.Table, directory: Path, shards: int, seed: int
+) -> Iterable[Tally]:
+    """Writes the examples of one shard."""
+    shard, rows = element
+    known = (queries[VALUE].combine_chunks(), candidates[VALUE].combine_chunks())
+    return write_shard(directory, shard, shards, rows, *known, seed).items()
+
+
+def write_tallies(_: None, tallies: dict[str, int], path: Path) -> None:
+    """Writes the sums, as a step that runs once."""
+    path.write_text(json.dumps(tallies, sort_keys=True), encoding="utf-8")
