@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -83,6 +83,22 @@ def input_digests(config: PreparationConfig) -> dict[str, str]:
       DataError: A path names no file, or one of a kind that cannot be read.
     """
     return {name: file_digest(path) for name, path in input_files(config).items()}
+
+
+def describe(config: PreparationConfig) -> dict[str, Any]:
+    """The configuration as JSON values, its files by name and in order: it holds no path.
+
+    Raises:
+      DataError: A path names no file, or one of a kind that cannot be read.
+    """
+    described = config.model_dump(mode="json")
+    for section, files in _found(config).items():
+        names = [file.name for file in files]
+        if section in ("queries", "candidates"):
+            described[section]["files"] = names
+        else:
+            described["data"][section] = names
+    return described
 
 
 def prepare(config: PreparationConfig, directory: Path, options: PipelineOptions) -> Counts:

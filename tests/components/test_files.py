@@ -1,0 +1,133 @@
+import gzip
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from components.columns import is_id
+from components.errors import DataError
+from components.files import (
+    BATCH_ROWS,
+    Wanted,
+    check_columns,
+    find_files,
+    pieces,
+    read_file,
+    read_piece,
+)
+
+TABLE = pa.table({"user": ["a", "b", "", "NA"], "n": [1, 2, 3, 4]})
+USER = Wanted("data.query", "user", is_id, "strings or integers")
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    pq.write_table(TABLE, tmp_path / "log.parquet", row_group_size=3)
+    return find_files("train", [str(tmp_path / "log.parquet")])[0]
+
+
+def one(path):
+    return find_files("train", [str(path)])[0]
+
+
+def test_files_are_named_below_their_section_without_the_path_above_them(tmp_path):
+    for name in ("b/x.csv", "a/x.csv", "a/_SUCCESS", "a/.x.csv.crc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("user\n")
+    found = find_files("train", [str(tmp_path)])
+    assert [file.name for file in found] == ["train/a/x.csv", "train/b/x.csv"]
+
+
+def test_patterns_keep_their_order_and_a_file_named_twice_is_read_once(tmp_path):
+    for name in ("b.csv", "a.csv", "c.csv"):
+        (tmp_path / name).write_text("user\n")
+    found = find_files("train", [str(tmp_path / "c.csv"), str(tmp_path / "*.csv")])
+    assert [file.name for file in found] == ["train/c.csv", "train/a.csv", "train/b.csv"]
+
+
+def test_a_pattern_that_names_nothing_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"none\*\.csv: there is no such file"):
+        find_files("train", [str(tmp_path / "none*.csv")])
+
+
+def test_another_kind_of_file_is_an_error_that_names_what_can_be_read(tmp_path):
+    (tmp_path / "log.json").write_text("{}")
+    with pytest.raises(DataError, match=r"log\.json: .* give \.parquet, \.csv or \.csv\.gz\."):
+        find_files("train", [str(tmp_path)])
+
+
+def test_a_missing_column_is_an_error_that_lists_those_there_are(parquet):
+    wanted = Wanted("data.query", "person", is_id, "strings or integers")
+    with pytest.raises(DataError) as raised:
+        check_columns(parquet, [wanted], ",")
+    assert str(raised.value) == (
+        f"{parquet.path}: there is no column `person`, which `data.query` names; "
+        "its columns are `user`, `n`."
+    )
+
+
+def test_a_column_of_another_type_is_an_error(tmp_path):
+    pq.write_table(pa.table({"user": [1.5]}), tmp_path / "log.parquet")
+    with pytest.raises(DataError, match=r"`user`, which .* names, holds double; it must"):
+        check_columns(one(tmp_path / "log.parquet"), [USER], ",")
+
+
+def test_the_columns_of_a_csv_file_are_those_of_its_header(tmp_path):
+    (tmp_path / "log.csv").write_text("user;n\na;1\n")
+    check_columns(one(tmp_path / "log.csv"), [USER], ";")
+    with pytest.raises(DataError, match="there is no column `user`"):
+        check_columns(one(tmp_path / "log.csv"), [USER], ",")
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.csv", b""), ("a.parquet", b"PAR1 PAR1")])
+def test_an_unreadable_file_is_an_error_that_names_it(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=f"{name}: the file cannot be read"):
+        check_columns(one(tmp_path / name), [USER], ",")
+
+
+def test_a_csv_row_of_another_width_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "a.csv").write_text("user,n\na,1\nb\n")
+    with pytest.raises(DataError, match=r"a\.csv: the file cannot be read \(.*got 1: b"):
+        read_file(one(tmp_path / "a.csv"), ["user"], ",")
+
+
+def test_a_damaged_page_is_an_error_that_names_the_file(parquet, tmp_path):
+    path = tmp_path / "log.parquet"
+    data = bytearray(path.read_bytes())
+    data[4:60] = b"\xff" * 56
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"log\.parquet: the file cannot be read"):
+        read_file(parquet, ["user", "n"], ",")
+
+
+def test_csv_is_read_as_text_and_keeps_words_that_look_like_null(tmp_path):
+    pyarrow.csv.write_csv(TABLE, tmp_path / "log.csv")
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress((tmp_path / "log.csv").read_bytes()))
+    for name in ("log.csv", "log.csv.gz"):
+        read = read_file(one(tmp_path / name), ["user", "n"], ",")
+        assert read.to_pydict() == {"user": ["a", "b", "", "NA"], "n": ["1", "2", "3", "4"]}
+
+
+def test_small_row_groups_are_read_in_one_piece(parquet):
+    (piece,) = pieces(parquet)
+    assert (piece.first_row, piece.row_groups) == (0, (0, 1))
+
+
+def test_pieces_know_their_first_row(tmp_path):
+    rows = 2 * BATCH_ROWS + 5
+    table = pa.table({"n": pa.array(range(rows))})
+    pq.write_table(table, tmp_path / "log.parquet", row_group_size=BATCH_ROWS // 2 + 1)
+    seen = []
+    for piece in pieces(one(tmp_path / "log.parquet")):
+        for first_row, batch in read_piece(piece, ["n"], ","):
+            assert batch["n"][0].as_py() == first_row
+            seen.append(batch.num_rows)
+    assert sum(seen) == rows
+    assert max(seen) <= BATCH_ROWS
+
+
+def test_a_file_without_rows_reads_as_an_empty_table(tmp_path):
+    pq.write_table(TABLE.slice(0, 0), tmp_path / "log.parquet")
+    assert read_file(one(tmp_path / "log.parquet"), ["user"], ",").num_rows == 0

@@ -1,0 +1,119 @@
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from components.interactions import (
+    InteractionsConfig,
+    interactions_schema,
+    normalise,
+    wanted_columns,
+)
+
+NAMES = {"query": "user", "candidate": "film", "timestamp": "at"}
+CONFIG = InteractionsConfig.model_validate({"interactions": ["log.csv"], **NAMES})
+LABELLED = InteractionsConfig.model_validate(
+    {"interactions": ["log.csv"], "label": "stars", "min_label": 3, **NAMES}
+)
+
+ROWS = st.fixed_dictionaries(
+    {
+        "user": st.sampled_from(["u1", "u2", "", None]),
+        "film": st.sampled_from(["f1", "f2", "", None]),
+        "at": st.sampled_from(["1", "2.5", "", "soon", "inf", None, "2024-01-01"]),
+        "stars": st.sampled_from(["5", "3", "2.9", "", "good", None, "nan", "1e39"]),
+    }
+)
+
+
+def batch(**columns):
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def reasons(normalised):
+    return normalised.rejects["reason"].to_pylist()
+
+
+def slow_reason(row):
+    if not row["user"]:
+        return "missing_query"
+    if not row["film"]:
+        return "missing_candidate"
+    if row["at"] not in ("1", "2.5", "2024-01-01"):
+        return "bad_timestamp"
+    if row["stars"] not in ("5", "3", "2.9"):
+        return "bad_label"
+    return "below" if float(row["stars"]) < 3 else None
+
+
+def test_usable_rows_are_ids_microseconds_and_labels():
+    rows = batch(user=[7, 8], film=["x", "y"], at=[1, 2], stars=[3.0, 5.0])
+    normalised = normalise(rows, 0, LABELLED)
+    assert normalised.kept.schema == interactions_schema(labelled=True)
+    assert normalised.kept.to_pylist() == [
+        {"query": "7", "candidate": "x", "timestamp": 1_000_000, "label": 3.0},
+        {"query": "8", "candidate": "y", "timestamp": 2_000_000, "label": 5.0},
+    ]
+
+
+@given(st.lists(ROWS, max_size=12))
+def test_every_row_is_kept_rejected_or_below_the_least_label(rows):
+    columns = {
+        name: pa.array([row[name] for row in rows], pa.string()) for name in LABELLED.columns
+    }
+    normalised = normalise(pa.RecordBatch.from_pydict(columns), 0, LABELLED)
+    expected = [slow_reason(row) for row in rows]
+    assert normalised.kept.num_rows == expected.count(None)
+    assert normalised.below_min_label == expected.count("below")
+    assert reasons(normalised) == [r for r in expected if r not in (None, "below")]
+    assert normalised.rows_read == len(rows)
+
+
+def test_a_reject_carries_its_row_and_its_raw_values():
+    rows = batch(user=["a", None], film=["x", "y"], at=[1.0, float("nan")])
+    (reject,) = normalise(rows, 100, CONFIG).rejects.to_pylist()
+    assert (reject["row"], reject["reason"]) == (101, "missing_query")
+    assert json.loads(reject["values"]) == {"user": None, "film": "y", "at": "nan"}
+
+
+def test_without_a_timestamp_the_order_of_rows_is_the_time():
+    config = InteractionsConfig(
+        train=("a.csv",), validation=("b.csv",), test=("c.csv",), query="user", candidate="film"
+    )
+    rows = batch(user=["a", "b"], film=["x", "y"])
+    assert normalise(rows, 5, config, order=1_000).kept["timestamp"].to_pylist() == [1_005, 1_006]
+
+
+def test_the_columns_wanted_are_those_the_config_names():
+    assert [(want.key, want.column) for want in wanted_columns(LABELLED)] == [
+        ("data.query", "user"),
+        ("data.candidate", "film"),
+        ("data.timestamp", "at"),
+        ("data.label", "stars"),
+    ]
+
+
+@pytest.mark.parametrize("config", [CONFIG, LABELLED])
+def test_the_config_survives_a_round_trip(config):
+    assert InteractionsConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"interactions": ["a"], "train": ["b"]}, "not both"),
+        ({"train": ["a"], "test": ["b"]}, "`validation` names no file"),
+        ({}, "`train` names no file"),
+        ({"interactions": ["a"], "timestamp": None}, "`timestamp` must name a column"),
+        ({"interactions": ["a"], "min_label": 3}, "`min_label` needs `label`"),
+        ({"interactions": ["a"], "label": "user"}, "must name different columns"),
+        ({"interactions": ["a"], "max_reject_share": 1.5}, "less than or equal to 1"),
+        ({"interactions": ["a"], "nickname": "x"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_config_that_breaks_a_rule_is_refused_with_the_rule(given, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        InteractionsConfig.model_validate({**NAMES, **given})
