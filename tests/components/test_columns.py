@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.columns import (
+    Unit,
     as_ids,
     as_microseconds,
     as_numbers,
@@ -25,7 +26,7 @@ WORDS = (
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=6)
 
 
-def microseconds(values, unit="s"):
+def microseconds(values, unit: Unit = "s"):
     times, valid = as_microseconds(values, unit)
     return [time if fine else None for time, fine in zip(times.tolist(), valid, strict=True)]
 
