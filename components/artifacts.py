@@ -28,6 +28,8 @@ from typing import Any, ClassVar, Self
 from components.errors import ArtifactError
 
 MANIFEST = "manifest.json"
+METRICS_FILE = "metrics.json"
+MODEL = "model"
 SCHEMA_VERSION = 1
 
 Counts = Mapping[str, int | float]
@@ -205,14 +207,14 @@ class Prepared(Artifact):
 
 
 class Checkpoint(Artifact):
-    """The trained model: weights of the best epoch, and the logs of its training."""
+    """The trained model: its weights, and the logs of its training."""
 
     kind = "checkpoint"
 
     @property
     def weights(self) -> Path:
-        """Prefix of the TensorFlow checkpoint of the best epoch."""
-        return self.path / "best" / "weights"
+        """Prefix of the TensorFlow checkpoint that holds the model's variables."""
+        return self.path / "weights" / "weights"
 
     @property
     def log(self) -> Path:
@@ -227,8 +229,8 @@ class Metrics(Artifact):
 
     @property
     def table(self) -> Path:
-        """`metrics.json`."""
-        return self.path / "metrics.json"
+        """The metrics of every system, as one JSON object."""
+        return self.path / METRICS_FILE
 
 
 class ServingModel(Artifact):
@@ -239,7 +241,7 @@ class ServingModel(Artifact):
     @property
     def saved_model(self) -> Path:
         """The SavedModel directory that becomes a version."""
-        return self.path / "model"
+        return self.path / MODEL
 
 
 class Dataset(Artifact):

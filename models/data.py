@@ -16,10 +16,11 @@ _ROWS = {
     CANDIDATE: tf.io.FixedLenFeature([], tf.int64),
 }
 _READ_ROWS = 8192
+_BLOCK_ROWS = 16
 
 
 def training_batches(
-    shards: Sequence[Path], *, batch_size: int, shuffle_rows: int, seed: int
+    shards: Sequence[Path], rows: int, *, batch_size: int, shuffle_rows: int, seed: int
 ) -> tf.data.Dataset:
     """One epoch of batches in an order that only the seed decides.
 
@@ -29,6 +30,7 @@ def training_batches(
 
     Args:
       shards: The TFRecord files of the training split.
+      rows: How many rows they hold together.
       batch_size: Rows a batch; the last batch of the epoch may be smaller.
       shuffle_rows: Rows of the shuffle window.
       seed: Decides the order; give each epoch its own.
@@ -39,14 +41,11 @@ def training_batches(
     order = np.random.default_rng(seed).permutation(len(shards))
     files = tf.data.Dataset.from_tensor_slices([str(shards[index]) for index in order])
     records = files.interleave(
-        tf.data.TFRecordDataset, cycle_length=len(shards), block_length=16, deterministic=True
+        tf.data.TFRecordDataset, cycle_length=len(shards), block_length=_BLOCK_ROWS
     )
-    return (
-        records.shuffle(shuffle_rows, seed=seed)
-        .batch(batch_size)
-        .map(_parse)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    batches = records.shuffle(min(rows, shuffle_rows), seed=seed).batch(batch_size).map(_parse)
+    steps = -(-rows // batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
 
 def read_pairs(shards: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:

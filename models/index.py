@@ -88,7 +88,8 @@ class ScannIndex(tf.Module):
         searcher = scann_ops.searcher_from_module(self._state)
         batch = tf.shape(queries)[0]
         # ScaNN fails on an empty batch, or answers it with no columns: it never sees one.
-        filled = tf.pad(queries, [[0, tf.maximum(1 - batch, 0)], [0, 0]])
+        added = tf.maximum(1 - batch, 0)
+        filled = tf.concat([queries, tf.zeros([added, tf.shape(queries)[1]])], axis=0)
         positions, scores = searcher.search_batched(
             filled,
             final_num_neighbors=count,

@@ -5,6 +5,7 @@ A set of candidates a query is held as one row of a `Sets`: offsets into one fla
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -78,18 +79,30 @@ def top_k(
       `[queries, k]` int64 rows, best first, padded with 0; and `[queries, k]` float32 scores,
       padded with -inf.
     """
-    ranked = np.zeros((len(queries), k), np.int64)
-    scores = np.full((len(queries), k), -np.inf, np.float32)
-    width = min(k, len(candidates))
-    for start in range(0, len(queries), _CHUNK):
-        chunk = slice(start, min(start + _CHUNK, len(queries)))
-        grid = queries[chunk] @ candidates.T
+    return rank(lambda chunk: queries[chunk] @ candidates.T, k, excluded=excluded)
+
+
+def rank(
+    score: Callable[[slice], np.ndarray], k: int, *, excluded: Sets
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `top_k`, for scores that are made a few queries at a time.
+
+    Args:
+      score: Gives the `[queries of the slice, candidates]` float32 scores, which are overwritten.
+      k: Length of the lists.
+      excluded: One set of candidate rows a query.
+    """
+    ranked = np.zeros((len(excluded), k), np.int64)
+    scores = np.full((len(excluded), k), -np.inf, np.float32)
+    for start in range(0, len(excluded), _CHUNK):
+        chunk = slice(start, min(start + _CHUNK, len(excluded)))
+        grid = score(chunk)
         grid[:, 0] = -np.inf
         grid[excluded.take(np.arange(chunk.start, chunk.stop)).pairs()] = -np.inf
-        best = _best_columns(grid, width)
+        best = _best_columns(grid, min(k, grid.shape[1]))
         found = np.take_along_axis(grid, best, axis=1)
-        ranked[chunk, :width] = np.where(np.isneginf(found), 0, best)
-        scores[chunk, :width] = found
+        ranked[chunk, : best.shape[1]] = np.where(np.isneginf(found), 0, best)
+        scores[chunk, : best.shape[1]] = found
     return ranked, scores
 
 

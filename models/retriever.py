@@ -58,6 +58,11 @@ class Retriever(tf.Module):
         self._size = len(candidate_ids)
         self._index = ScannIndex(candidate_embeddings, index)
 
+    @property
+    def exact(self) -> bool:
+        """Whether every answer is the exact top k."""
+        return self._index.exact
+
     def embed(self, query_id: tf.Tensor) -> tf.Tensor:
         """Embeds queries: string `[batch]` to float32 `[batch, dim]`."""
         return self._query_tower(self._query_rows.lookup(query_id))
@@ -95,7 +100,7 @@ class Retriever(tf.Module):
             tf.where(within, ids, ""),
             tf.where(within, scores, -np.inf),
             count,
-            tf.logical_or(short, self._index.exact),
+            tf.logical_or(short, self.exact),
         )
 
     def _excluded(self, exclude: tf.Tensor) -> tf.Tensor:

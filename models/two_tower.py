@@ -45,6 +45,12 @@ class TwoTower(tfrs.Model):
         self.temperature = Temperature(objective.temperature, learned=objective.learn_temperature)
         self._objective = objective
         self._log_q = tf.constant(log_q, tf.float32)
+        self._candidates = len(log_q)
+
+    @property
+    def candidates(self) -> int:
+        """Rows of the candidate tower, row 0 (unknown) included."""
+        return self._candidates
 
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Loss of one batch, a scalar."""

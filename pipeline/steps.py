@@ -1,0 +1,121 @@
+"""What makes which artifact from which; a step whose artifact is there and fresh is not run again.
+
+files --prepare--> Prepared --train--> Checkpoint --evaluate--> Metrics
+|                    |
++------- export -----+--> ServingModel --publish--> <model_dir>/<version>/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from components import evaluation, training
+from components import export as exporting
+from components import preparation as preparing
+from components import publish as publishing
+from components.artifacts import Checkpoint, Counts, Metrics, Prepared, ServingModel
+from components.embedded import Embedded
+from components.model import build_model, restore
+from models.two_tower import TwoTower
+from pipeline.config import Run
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+
+def prepare(run: Run, options: PipelineOptions) -> Prepared:
+    """Runs the Beam job on the input files."""
+    config = run.preparation
+    return Prepared.make(
+        run.work_dir / "prepared",
+        _json(config),
+        preparing.input_digests(config),
+        lambda directory: preparing.prepare(config, directory, options),
+    )
+
+
+def train(run: Run, prepared: Prepared) -> Checkpoint:
+    """Trains the model; continues a run that was cut off."""
+
+    def build(directory: Path) -> Counts:
+        return training.train(
+            run.train, lambda splits: _model(run, prepared, splits), prepared, directory, run.seed
+        )
+
+    return Checkpoint.make(
+        run.work_dir / "checkpoint",
+        {"model": _json(run.model), "train": _json(run.train), "seed": run.seed},
+        {"prepared": prepared.manifest.fingerprint},
+        build,
+        resumable=True,
+    )
+
+
+def evaluate(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> Metrics:
+    """Measures the model and its baselines on the test split."""
+
+    def build(directory: Path) -> Counts:
+        embedded = Embedded.of(_trained(run, prepared, checkpoint), prepared)
+        return evaluation.evaluate(run.evaluate, embedded, prepared, directory, run.seed)
+
+    return Metrics.make(
+        run.work_dir / "metrics",
+        {"evaluate": _json(run.evaluate), "seed": run.seed},
+        _inputs(prepared, checkpoint),
+        build,
+    )
+
+
+def export(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> ServingModel:
+    """Exports the model and checks that a fresh process answers as the trainer does."""
+    config = {"export": _json(run.export), "model": _json(run.model), "seed": run.seed}
+    inputs = _inputs(prepared, checkpoint)
+
+    def build(directory: Path) -> Counts:
+        return exporting.export(
+            run.export,
+            _trained(run, prepared, checkpoint),
+            prepared,
+            directory,
+            provenance={"name": run.name, "config": config, "inputs": inputs},
+            seed=run.seed,
+        )
+
+    return ServingModel.make(run.work_dir / "export", config, inputs, build)
+
+
+def publish(run: Run, model: ServingModel) -> Path:
+    """Puts the exported model where the server looks for new versions."""
+    return publishing.publish(model, run.model_dir)
+
+
+def _model(run: Run, prepared: Prepared, splits: Sequence[str]) -> TwoTower:
+    return build_model(
+        run.model,
+        prepared,
+        query_features=run.queries.features,
+        candidate_features=run.candidates.features,
+        splits=splits,
+        seed=run.seed,
+    )
+
+
+def _trained(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> TwoTower:
+    model = _model(run, prepared, ["train"])
+    restore(model, checkpoint)
+    return model
+
+
+def _inputs(prepared: Prepared, checkpoint: Checkpoint) -> Mapping[str, str]:
+    return {
+        "prepared": prepared.manifest.fingerprint,
+        "checkpoint": checkpoint.manifest.fingerprint,
+    }
+
+
+def _json(config: BaseModel) -> dict[str, Any]:
+    return config.model_dump(mode="json")
