@@ -134,8 +134,9 @@ def _named(spec: ModelSpec | None) -> ModelSpec:
 
 
 def _start_failure(lost: list[Model]) -> StatusError:
+    # TF Serving's braces do not match; tools that look for its text still find it.
     failures = "".join(
-        f"{{{{name: {model.name} version: {served.version}}} due to error: {served.error}}}, "
+        f"{{name: {model.name} version: {served.version}}} due to error: {served.error}}}, "
         for model in lost
         for served in model.versions.values()
         if served.error is not None
