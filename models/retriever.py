@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from models.features import FIRST_KNOWN_ROW
+from models.ids import ABSENT, IdTable
 from models.index import IndexConfig, ScannIndex
 from models.towers import Tower
-
-_ABSENT = -1
 
 
 class Retriever(tf.Module):
@@ -28,13 +28,13 @@ class Retriever(tf.Module):
 
     Args:
       query_tower: Embeds query rows; row 0 is the unknown query.
-      query_ids: Id of each query row from 1 on.
+      query_ids: Id of each query row from 1 on, distinct and not empty.
       candidate_embeddings: `[candidates, dim]` float32, without the unknown's row.
       candidate_ids: Id of each candidate, distinct and not empty.
       index: How the candidates are indexed.
 
     Raises:
-      ValueError: No candidate, an empty id, or an id that comes twice.
+      ValueError: No query or candidate, an empty id, or an id that comes twice.
     """
 
     def __init__(
@@ -46,14 +46,9 @@ class Retriever(tf.Module):
         index: IndexConfig,
     ) -> None:
         super().__init__(name="retriever")
-        _check_ids("query", query_ids)
-        _check_ids("candidate", candidate_ids)
-        if not len(candidate_ids):
-            raise ValueError("`candidate_ids` must hold at least one candidate. Received: none.")
         self._query_tower = query_tower
-        self._query_rows = _table(query_ids, first=1, default=0)
-        self._positions = _table(candidate_ids, first=0, default=_ABSENT)
-        self._candidate_ids = tf.Variable(tf.constant(candidate_ids), trainable=False)
+        self._queries = IdTable("query", query_ids)
+        self._candidates = IdTable("candidate", candidate_ids)
         self._embeddings = tf.Variable(tf.constant(candidate_embeddings), trainable=False)
         self._size = len(candidate_ids)
         self._index = ScannIndex(candidate_embeddings, index)
@@ -65,7 +60,8 @@ class Retriever(tf.Module):
 
     def embed(self, query_id: tf.Tensor) -> tf.Tensor:
         """Embeds queries: string `[batch]` to float32 `[batch, dim]`."""
-        return self._query_tower(self._query_rows.lookup(query_id))
+        # An unknown query is at position -1: its row is 0.
+        return self._query_tower(self._queries.positions(query_id) + FIRST_KNOWN_ROW)
 
     def retrieve(
         self, query_id: tf.Tensor, k: tf.Tensor, exclude: tf.Tensor
@@ -95,7 +91,7 @@ class Retriever(tf.Module):
             lambda: (positions, scores),
         )
         within = tf.range(width)[tf.newaxis, :] < count[:, tf.newaxis]
-        ids = tf.gather(self._candidate_ids, tf.where(within, positions, 0))
+        ids = tf.gather(self._candidates.strings, tf.where(within, positions, 0))
         return (
             tf.where(within, ids, ""),
             tf.where(within, scores, -np.inf),
@@ -104,11 +100,9 @@ class Retriever(tf.Module):
         )
 
     def _excluded(self, exclude: tf.Tensor) -> tf.Tensor:
-        """Excluded positions, ascending, `_ABSENT` first: `[batch, 1 + any]` int32."""
-        positions = tf.pad(
-            self._positions.lookup(exclude), [[0, 0], [1, 0]], constant_values=_ABSENT
-        )
-        return tf.sort(tf.cast(positions, tf.int32), axis=1)
+        """Excluded positions, ascending, `ABSENT` first: `[batch, 1 + any]` int32."""
+        positions = self._candidates.positions(exclude)
+        return tf.sort(tf.pad(positions, [[0, 0], [1, 0]], constant_values=ABSENT), axis=1)
 
     def _nearest(
         self, queries: tf.Tensor, excluded: tf.Tensor, width: tf.Tensor
@@ -135,7 +129,7 @@ class Retriever(tf.Module):
         # Column 0 takes the absent ones, and is cut off again.
         where = tf.where(tf.ones_like(barred, tf.bool))
         cells = tf.stack(
-            [where[:, 0], tf.cast(tf.reshape(barred, [-1]), tf.int64) - _ABSENT], axis=1
+            [where[:, 0], tf.cast(tf.reshape(barred, [-1]), tf.int64) - ABSENT], axis=1
         )
         grid = tf.tensor_scatter_nd_update(
             tf.pad(grid, [[0, 0], [1, 0]]), cells, tf.fill([tf.shape(cells)[0]], -np.inf)
@@ -146,25 +140,6 @@ class Retriever(tf.Module):
             tf.tensor_scatter_nd_update(positions, rows, exact_positions),
             tf.tensor_scatter_nd_update(scores, rows, exact_scores),
         )
-
-
-def _check_ids(name: str, ids: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for value in ids:
-        if not value or value in seen:
-            fault = "is empty" if not value else "comes twice"
-            raise ValueError(f"`{name}_ids` must be distinct and not empty: {value!r} {fault}.")
-        seen.add(value)
-
-
-def _table(
-    ids: Sequence[str], *, first: int, default: int
-) -> tf.lookup.experimental.MutableHashTable:
-    """Maps each id to its place. Its entries are saved beside the weights, not inside the graph."""
-    table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default)
-    if len(ids):
-        table.insert(tf.constant(ids), tf.range(first, first + len(ids), dtype=tf.int64))
-    return table
 
 
 def _distinct(excluded: tf.Tensor) -> tf.Tensor:

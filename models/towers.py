@@ -101,7 +101,7 @@ class Tower(keras.layers.Layer):
         embedding = tf.gather(self._ids, inputs)
         for table, embeddings in zip(self._tables, self._features, strict=True):
             rows = tf.gather(table, inputs)
-            if rows.shape.rank == 1:
+            if table.shape.rank == 1:
                 embedding += tf.gather(embeddings, rows)
             else:
                 embedding += _mean_of_known(tf.gather(embeddings, rows), rows)

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,24 +129,9 @@ def test_excluding_everything_leaves_an_empty_row():
 
 
 def test_equal_candidates_all_come_back_once():
-    retriever, _ = make_retriever(
-        50, index=PARTITIONED, embeddings=np.ones((50, DIM), np.float32)
-    )
+    retriever, _ = make_retriever(50, index=PARTITIONED, embeddings=np.ones((50, DIM), np.float32))
     ids, _, count, _ = traced(retriever)(
         tf.constant(["q0"]), tf.constant([50]), tf.constant([["c1"]])
     )
     assert count.numpy().tolist() == [49]
     assert set(ids.numpy()[0]) == {b"c%d" % n for n in range(50) if n != 1} | {b""}
-
-
-@pytest.mark.parametrize(("ids", "fault"), [(["a", "a"], "'a' comes twice"), (["a", ""], "'' is empty")])
-def test_candidates_that_cannot_be_told_apart_are_refused(ids, fault):
-    tower = Tower(1, [], embedding_dim=2, similarity="dot", seed=0, name="query_tower")
-    with pytest.raises(ValueError, match=fault):
-        Retriever(tower, [], np.ones((2, 2), np.float32), ids, BRUTE)
-
-
-def test_a_catalogue_without_candidates_is_refused():
-    tower = Tower(1, [], embedding_dim=2, similarity="dot", seed=0, name="query_tower")
-    with pytest.raises(ValueError, match="at least one candidate"):
-        Retriever(tower, [], np.ones((0, 2), np.float32), [], BRUTE)
