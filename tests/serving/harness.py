@@ -147,8 +147,10 @@ class ServerProcess:
         return self._log.read_text()
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
+    def cpu_seconds(self) -> float:
+        """The time that the process has computed so far."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def wait_for_log(self, text: str) -> None:
         wait_for(lambda: text in self.log or self._process.poll() is not None, text)

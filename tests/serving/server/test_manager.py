@@ -68,7 +68,10 @@ def base_path(tmp_path):
     return path
 
 
-def live(scenario, base_path, retries=Retries(0, 0.0)):
+NO_RETRIES = Retries(0, 0.0)
+
+
+def live(scenario, base_path, retries=NO_RETRIES):
     async def run():
         world = World(base_path, retries)
         await scenario(world)
