@@ -10,11 +10,8 @@ import tensorflow as tf
 
 QUERY = "query"
 CANDIDATE = "candidate"
+TIMESTAMP = "timestamp"
 
-_ROWS = {
-    QUERY: tf.io.FixedLenFeature([], tf.int64),
-    CANDIDATE: tf.io.FixedLenFeature([], tf.int64),
-}
 _READ_ROWS = 8192
 _BLOCK_ROWS = 16
 
@@ -43,26 +40,28 @@ def training_batches(
     records = files.interleave(
         tf.data.TFRecordDataset, cycle_length=len(shards), block_length=_BLOCK_ROWS
     )
-    batches = records.shuffle(min(rows, shuffle_rows), seed=seed).batch(batch_size).map(_parse)
+    batches = records.shuffle(min(rows, shuffle_rows), seed=seed).batch(batch_size)
+    parsed = batches.map(lambda batch: _parse(batch, [QUERY, CANDIDATE]))
     steps = -(-rows // batch_size)
-    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    return parsed.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
 
 def read_pairs(shards: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """All (query, candidate) pairs of a split, in file order.
+    """All (query, candidate) pairs of some shards, in file order: two int64 arrays `[rows]`."""
+    columns = read_columns(shards, [QUERY, CANDIDATE])
+    return columns[QUERY], columns[CANDIDATE]
 
-    Returns:
-      Two int64 arrays `[rows]`.
-    """
-    records = tf.data.TFRecordDataset([str(shard) for shard in shards])
-    batches = list(records.batch(_READ_ROWS).map(_parse).as_numpy_iterator())
+
+def read_columns(shards: Sequence[Path], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Integer features of all examples of some shards, in file order: int64 arrays `[rows]`."""
+    records = tf.data.TFRecordDataset([str(shard) for shard in shards]).batch(_READ_ROWS)
+    parsed = records.map(lambda batch: _parse(batch, names))
+    batches = list(parsed.as_numpy_iterator())
     empty = np.empty(0, np.int64)
-    return (
-        np.concatenate([empty, *(batch[QUERY] for batch in batches)]),
-        np.concatenate([empty, *(batch[CANDIDATE] for batch in batches)]),
-    )
+    return {name: np.concatenate([empty, *(batch[name] for batch in batches)]) for name in names}
 
 
-def _parse(records: tf.Tensor) -> dict[str, tf.Tensor]:
-    parsed = tf.io.parse_example(records, _ROWS)
-    return {name: tf.ensure_shape(parsed[name], [None]) for name in _ROWS}
+def _parse(records: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
+    features = {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
+    parsed = tf.io.parse_example(records, features)
+    return {name: tf.ensure_shape(parsed[name], [None]) for name in names}

@@ -1,0 +1,190 @@
+"""The command line: `python -m pipeline COMMAND`.
+
+Exit codes: 0 done, 2 bad input (one line says what and where), 3 the exported model was refused.
+What stands after `--` goes to Beam.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from components.errors import ConfigError, ShortlistError
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from components.artifacts import Counts
+    from pipeline.config import Run
+
+# Before TensorFlow is imported, here and nowhere else: TensorFlow Recommenders needs legacy Keras.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+app = typer.Typer(
+    name="python -m pipeline",
+    help="From interaction logs to a published candidate model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The run file, in TOML.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrides a value of the run file."),
+]
+BeamArguments = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options of Beam.")
+]
+
+
+class DatasetName(StrEnum):
+    """The data sets that can be fetched."""
+
+    ML_100K = "ml-100k"
+
+
+class Split(StrEnum):
+    """The splits that can be recommended for."""
+
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@app.command()
+def fetch(
+    name: DatasetName,
+    directory: Annotated[
+        Path | None, typer.Option("--to", help="Where it goes; data/NAME by default.")
+    ] = None,
+) -> None:
+    """Fetches a public data set and converts it to Parquet."""
+    from components.datasets import fetch_ml_100k
+
+    dataset = fetch_ml_100k(directory or Path("data") / name)
+    print(f"{name}: {dataset.path}")
+
+
+@app.command()
+def prepare(config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = None) -> None:
+    """Validates, splits and encodes the interactions with Beam."""
+    from pipeline import steps
+
+    run = _load(config, overrides)
+    prepared = steps.prepare(run, _options(beam))
+    _print_counts(prepared.manifest.counts, prepared.path)
+
+
+@app.command()
+def train(config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = None) -> None:
+    """Trains the model, after what it needs; resumes a run that was cut off."""
+    from pipeline import steps
+
+    run = _load(config, overrides)
+    checkpoint = steps.train(run, steps.prepare(run, _options(beam)))
+    _print_counts(checkpoint.manifest.counts, checkpoint.path)
+
+
+@app.command()
+def evaluate(config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = None) -> None:
+    """Measures the model beside its baselines, after what it needs."""
+    from pipeline import steps, summary
+
+    run = _load(config, overrides)
+    prepared = steps.prepare(run, _options(beam))
+    summary.print_metrics(steps.evaluate(run, prepared, steps.train(run, prepared)))
+
+
+@app.command()
+def export(config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = None) -> None:
+    """Exports the model and checks it against the trainer's answers, after what it needs."""
+    from pipeline import steps
+
+    run = _load(config, overrides)
+    prepared = steps.prepare(run, _options(beam))
+    exported = steps.export(run, prepared, steps.train(run, prepared))
+    _print_counts(exported.manifest.counts, exported.saved_model)
+
+
+@app.command()
+def run(config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = None) -> None:
+    """Does everything: prepare, train, evaluate, export, check and publish."""
+    from pipeline import steps, summary
+
+    loaded = _load(config, overrides)
+    prepared = steps.prepare(loaded, _options(beam))
+    checkpoint = steps.train(loaded, prepared)
+    metrics = steps.evaluate(loaded, prepared, checkpoint)
+    exported = steps.export(loaded, prepared, checkpoint)
+    version = steps.publish(loaded, exported)
+    summary.print_run(loaded, config, prepared, metrics, exported, version)
+
+
+@app.command()
+def recommend(
+    config: ConfigPath,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    split: Annotated[Split, typer.Option("--split", help="Whose queries.")] = Split.TEST,
+    k: Annotated[int, typer.Option("--k", min=1, help="Candidates a query.")] = 100,
+    beam: BeamArguments = None,
+    overrides: Overrides = None,
+) -> None:
+    """Writes the candidates of every query of a split: `query_id<TAB>candidate candidate ...`.
+
+    They are the answers of the exported model, best first, without what the query had seen.
+    """
+    from components import recommendations
+    from pipeline import steps
+
+    run = _load(config, overrides)
+    if split is Split.VALIDATION and run.train.refit:
+        raise ConfigError(
+            f"{config}: with train.refit the model was trained on the validation rows; recommend "
+            "for the test split, or add --set train.refit=false."
+        )
+    prepared = steps.prepare(run, _options(beam))
+    exported = steps.export(run, prepared, steps.train(run, prepared))
+    queries = recommendations.recommend(exported, prepared, split.value, k, out)
+    print(f"{queries} queries: {out}")
+
+
+def _load(config: Path, overrides: Sequence[str] | None) -> Run:
+    from pipeline.config import load
+
+    return load(config, overrides or [])
+
+
+def _options(arguments: Sequence[str] | None) -> PipelineOptions:
+    from pipeline.runners import pipeline_options
+
+    return pipeline_options(arguments or [])
+
+
+def _print_counts(counts: Counts, path: Path) -> None:
+    for name, count in counts.items():
+        print(f"{name}\t{count}")
+    print(path)
+
+
+def main() -> None:
+    """Runs a command; an error that the user can act on is one line on standard error."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
+    for package in ("pipeline", "components"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    try:
+        app()
+    except ShortlistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
