@@ -39,6 +39,8 @@ from components.vocabularies import COUNT, VALUE, count_values
 
 Shard = tuple[int, pa.Table]
 """Number of a shard, or of another part, and its rows."""
+FileRejects = tuple[int, tuple[str, pa.Table]]
+"""Number and name of a file, and rows of it that were rejected."""
 Tally = tuple[str, int]
 """A count, and what it counts."""
 
@@ -85,6 +87,11 @@ def _tally(rows: Normalised) -> dict[str, int]:
         "rows_rejected": len(reasons),
         **{f"rejected_{reason}": reasons.count(reason) for reason in REASONS},
     }
+
+
+def unchanged(rejects: FileRejects) -> FileRejects:
+    """Only names the type, by which Beam finds the coder: a second output has none."""
+    return rejects
 
 
 def write_file_rejects(

@@ -55,7 +55,7 @@ def frequencies(counts: np.ndarray, smoothing: float) -> Frequencies:
       [-0.4700000286102295, -1.5686000585556030, -2.0794000625610352, -3.1779999732971191]
     """
     total, catalogue = int(counts.sum()), len(counts)
-    log_mass = np.log(total + smoothing * catalogue)
+    log_mass = np.log(total + smoothing * max(catalogue, 1))
     return Frequencies(
         log_q=(np.log(counts + smoothing) - log_mass).astype(np.float32),
         log_q_unknown=float(np.log(smoothing) - log_mass),

@@ -31,9 +31,9 @@ def write_rejects(directory: Path, part: int, name: str, tables: Iterable[pa.Tab
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / _PARTS.replace("*", f"{part:05d}")
     with path.open("w", encoding="utf-8") as file:
-        for reject in rejects.to_pylist():
-            reject["values"] = json.loads(reject["values"])
-            file.write(json.dumps({"file": name, **reject}, ensure_ascii=False) + "\n")
+        for row, reason, values in zip(*rejects.to_pydict().values(), strict=True):
+            at = json.dumps({"file": name, "row": row, "reason": reason}, ensure_ascii=False)
+            file.write(f'{at[:-1]}, "values": {values}}}\n')
 
 
 def forget_rejects(directory: Path) -> None:

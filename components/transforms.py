@@ -11,13 +11,16 @@ from pathlib import Path
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.coders.coders import ListCoder
 from apache_beam.pvalue import AsDict, AsIter, AsSingleton, PBegin, PCollection
+from apache_beam.typehints import with_input_types, with_output_types
 
 from components.catalogue import Side
 from components.elements import (
     KEPT,
     REJECTED,
     TALLIED,
+    FileRejects,
     Shard,
     Source,
     cuts_of,
@@ -27,6 +30,7 @@ from components.elements import (
     split_shard,
     time_counts,
     training_counts,
+    unchanged,
     write_examples,
     write_file_rejects,
     write_tallies,
@@ -60,6 +64,7 @@ class ReadInteractions(beam.PTransform):
         )
         (
             rows[REJECTED]
+            | "TypeRejects" >> beam.Map(unchanged).with_output_types(FileRejects)
             | "RejectsByFile" >> beam.GroupByKey()
             | "WriteRejects" >> beam.Map(write_file_rejects, self.rejects)
         )
@@ -175,8 +180,14 @@ class WriteTallies(beam.PTransform):
         )
 
 
+@with_input_types(pa.Table)
+@with_output_types(pa.Table)
 class MergeCounts(beam.CombineFn):
     """Merges tables of `value` and `count`."""
+
+    def get_accumulator_coder(self) -> beam.coders.Coder:
+        """Tables are not pickled: Beam would compress each pickle, for seconds."""
+        return ListCoder(TableCoder())
 
     def create_accumulator(self) -> list[pa.Table]:
         """No table yet."""

@@ -34,6 +34,12 @@ def test_probabilities_add_up_to_one(counts, smoothing):
     assert np.exp(log_q).sum() == pytest.approx(1, rel=1e-4)
 
 
+def test_of_an_empty_catalogue_all_is_unknown():
+    estimated = frequencies(np.zeros(0, np.int64), 0.5)
+    assert len(estimated.log_q) == 0
+    assert estimated.log_q_unknown == 0.0
+
+
 @given(counts=COUNTS, smoothing=SMOOTHING)
 def test_the_unknown_is_as_probable_as_a_candidate_nobody_took(counts, smoothing):
     estimated = frequencies(np.array([*counts, 0]), smoothing)
