@@ -1,0 +1,58 @@
+# Everything a newcomer needs; `make help` lists it. Nothing outside this directory is touched.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= configs/ml100k.toml
+MODEL_DIR ?= runs/ml100k/published
+TARGET ?= localhost:8500
+QUERY ?= 196
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run serve ask test check lock clean
+
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Creates .venv from requirements.lock
+
+$(VENV)/.installed: requirements.lock setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: setup data/ml-100k/manifest.json ## MovieLens-100K, from the logs to a published model
+	$(BIN)/python -m pipeline run $(CONFIG)
+
+data/ml-100k/manifest.json: | setup
+	$(BIN)/python -m pipeline fetch ml-100k
+
+serve: setup ## Serves the published model: gRPC on 8500, REST on 8501
+	$(BIN)/python -m serving serve --port=8500 --rest_api_port=8501 --model_name=candidates \
+	  --model_base_path=$(abspath $(MODEL_DIR))
+
+ask: setup ## Asks the server for ten candidates of one query
+	$(BIN)/python -m serving ask --target $(TARGET) --query $(QUERY) --k 10 --exclude 242,302 \
+	  --titles runs/ml100k/prepared/candidates.parquet
+
+test: setup ## Runs all tests
+	$(BIN)/python -m pytest
+
+check: setup ## Format, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+lock: setup ## Resolves the requirements anew
+	$(BIN)/uv pip compile setup.py --all-extras --generate-hashes --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --custom-compile-command "make lock" \
+	  --output-file requirements.lock
+	$(BIN)/uv pip compile setup.py --extra serve --constraints requirements.lock --generate-hashes \
+	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	  --custom-compile-command "make lock" --output-file requirements-serve.lock
+
+clean: ## Removes the environment, build leftovers, fetched data and runs
+	rm -rf $(VENV) build *.egg-info data runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
