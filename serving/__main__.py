@@ -68,7 +68,8 @@ def ask(
             excluded = [each for each in exclude.split(",") if each]
             candidates = client.retrieve(query, k=k, exclude=excluded)
     except (RetrievalError, TitlesError) as error:
-        print(error, file=sys.stderr)
+        # A model's own message may have many lines.
+        print(" ".join(str(error).split()), file=sys.stderr)
         raise typer.Exit(EXIT_BAD_ARGUMENTS) from error
     for rank, candidate in enumerate(candidates, start=1):
         line = [str(rank), candidate.id, f"{candidate.score:.6g}"]

@@ -44,8 +44,8 @@ class TinyRetriever(tf.Module):
 
     def __init__(self, offset: float = 0.0):
         super().__init__()
-        self.ids = tf.Variable(CANDIDATES)
-        self.embeddings = tf.Variable(np.arange(10, dtype=np.float32)[:, None])
+        self.ids = tf.Variable(tf.constant(CANDIDATES))
+        self.embeddings = tf.Variable(tf.range(10.0)[:, None])
         self.offset = tf.constant(offset)
 
     def _top(self, query_id, k, excluded):

@@ -1,6 +1,6 @@
 import pyarrow as pa
-import pyarrow.parquet
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from serving.__main__ import app
@@ -22,7 +22,7 @@ def test_ask_prints_rank_candidate_and_score(server):
 
 def test_ask_prints_titles_where_they_are_known(server, tmp_path):
     path = tmp_path / "candidates.parquet"
-    pa.parquet.write_table(pa.table({"id": ["c9"], "title": ["Alien (1979)"]}), path)
+    parquet.write_table(pa.table({"id": ["c9"], "title": ["Alien (1979)"]}), path)
     answer = ask(server, "--k", "2", "--titles", str(path))
     assert answer.stdout == "1\tc9\t9\tAlien (1979)\n2\tc8\t8\t\n"
 

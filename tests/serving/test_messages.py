@@ -2,9 +2,9 @@ import numpy as np
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
-from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
 from serving import messages
+from serving.server.protos import GetModelStatusResponse, PredictRequest, PredictResponse
 
 ids = st.text(max_size=8)
 
@@ -16,7 +16,7 @@ ids = st.text(max_size=8)
 def test_tf_serving_reads_the_request_as_it_was_meant(rows, k):
     queries, exclude = zip(*rows, strict=True)
     sent = messages.retrieve_request("m", queries, k, exclude).SerializeToString()
-    received = predict_pb2.PredictRequest.FromString(sent)
+    received = PredictRequest.FromString(sent)
     assert (received.model_spec.name, received.model_spec.signature_name) == ("m", "retrieve")
     assert not received.model_spec.HasField("version")
     inputs = {name: tf.make_ndarray(proto) for name, proto in received.inputs.items()}
@@ -30,7 +30,7 @@ def test_tf_serving_reads_the_request_as_it_was_meant(rows, k):
 
 
 def test_a_request_has_the_bytes_that_tf_serving_would_send():
-    theirs = predict_pb2.PredictRequest()
+    theirs = PredictRequest()
     theirs.model_spec.name = "m"
     theirs.model_spec.signature_name = "retrieve"
     theirs.inputs["query_id"].CopyFrom(tf.make_tensor_proto(["196"]))
@@ -44,7 +44,7 @@ def test_a_request_has_the_bytes_that_tf_serving_would_send():
 
 
 def test_every_field_of_a_tensor_is_read():
-    theirs = predict_pb2.PredictResponse()
+    theirs = PredictResponse()
     theirs.model_spec.version.value = 2**62
     values = {
         "float_val": [0.5, -np.inf],
@@ -62,7 +62,7 @@ def test_every_field_of_a_tensor_is_read():
     assert ours.outputs["x"].tensor_content == b"\x00\x01"
     for field, content in values.items():
         assert list(getattr(ours.outputs["x"], field)) == content
-    assert predict_pb2.PredictResponse.FromString(ours.SerializeToString()) == theirs
+    assert PredictResponse.FromString(ours.SerializeToString()) == theirs
 
 
 def test_a_model_spec_holds_a_version_or_a_label():
@@ -74,7 +74,7 @@ def test_a_model_spec_holds_a_version_or_a_label():
 
 
 def test_a_status_is_read():
-    theirs = get_model_status_pb2.GetModelStatusResponse()
+    theirs = GetModelStatusResponse()
     version = theirs.model_version_status.add(version=3, state=30)
     version.status.error_message = "none"
     ours = messages.GetModelStatusResponse.FromString(theirs.SerializeToString())

@@ -1,12 +1,12 @@
 import pyarrow as pa
-import pyarrow.parquet
 import pytest
+from pyarrow import parquet
 
 from serving.titles import TitlesError, read_titles
 
 
 def write(path, **columns):
-    pa.parquet.write_table(pa.table(columns), path)
+    parquet.write_table(pa.table(columns), path)
     return path
 
 

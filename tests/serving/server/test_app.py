@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import httpx
@@ -9,24 +10,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from serving.server.protos import (
+    GetModelMetadataRequest,
+    GetModelStatusRequest,
+    ModelVersionStatus,
+    PredictRequest,
+    SignatureDefMap,
+)
 from tests.serving.harness import COUNT_TO, DEADLINE_S, SLOW_N, publish, wait_for
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
-END = get_model_status_pb2.ModelVersionStatus.END
+AVAILABLE = ModelVersionStatus.AVAILABLE
+END = ModelVersionStatus.END
 
 
 def request(signature="", **inputs):
-    made = predict_pb2.PredictRequest()
+    made = PredictRequest()
     made.model_spec.name = "candidates"
     made.model_spec.signature_name = signature
     for alias, value in inputs.items():
@@ -44,7 +46,7 @@ def predict(channel, asked):
 
 
 def states(channel, name="candidates"):
-    asked = get_model_status_pb2.GetModelStatusRequest()
+    asked = GetModelStatusRequest()
     asked.model_spec.name = name
     stub = model_service_pb2_grpc.ModelServiceStub(channel)
     response = stub.GetModelStatus(asked, timeout=DEADLINE_S)
@@ -64,7 +66,7 @@ def test_predict_answers_tf_servings_stub(channel):
 @pytest.mark.parametrize(
     ("asked", "code", "details"),
     [
-        (predict_pb2.PredictRequest(), "INVALID_ARGUMENT", "Missing ModelSpec"),
+        (PredictRequest(), "INVALID_ARGUMENT", "Missing ModelSpec"),
         (
             request("KEY", query_id=["a"]),
             "FAILED_PRECONDITION",
@@ -98,10 +100,10 @@ def test_a_request_above_grpcs_default_limit_is_answered(channel):
 
 def test_metadata_tells_the_signatures(channel):
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-    asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    asked = GetModelMetadataRequest(metadata_field=["signature_def"])
     asked.model_spec.name = "candidates"
     response = stub.GetModelMetadata(asked, timeout=DEADLINE_S)
-    signatures = get_model_metadata_pb2.SignatureDefMap()
+    signatures = SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
     assert response.model_spec.version.value == 1
     assert set(signatures.signature_def["retrieve"].inputs) == {"query_id", "k", "exclude"}
@@ -116,7 +118,7 @@ def test_metadata_tells_the_signatures(channel):
 )
 def test_other_metadata_is_refused(channel, fields, message):
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-    asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=fields)
+    asked = GetModelMetadataRequest(metadata_field=fields)
     asked.model_spec.name = "candidates"
     with pytest.raises(grpc.RpcError) as raised:
         stub.GetModelMetadata(asked, timeout=DEADLINE_S)
@@ -131,7 +133,7 @@ def test_status_tells_the_version(channel):
 
 
 def test_health_names_the_server_and_its_services(channel):
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     for service in (
         "",
         "PredictionService",
@@ -264,7 +266,8 @@ def test_a_drain_answers_what_runs_and_ends_well(start_server, tmp_path, version
     server = start_server(tmp_path / "candidates")
     server.wait_for_log("serving grpc=")
     with grpc.insecure_channel(server.target) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest())
         assert next(watch).status == SERVING
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         running = stub.Predict.future(slow_request(), timeout=DEADLINE_S)

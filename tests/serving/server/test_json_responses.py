@@ -34,9 +34,7 @@ def test_columns_of_one_output_are_its_value():
     assert columns({"n": np.array([3, 4])}).decode() == (
         '{\n    "outputs": [\n        3,\n        4\n    ]\n}'
     )
-    assert columns({"n": np.float32(3)[None][0:1].reshape(())}).decode() == (
-        '{\n    "outputs": 3.0\n}'
-    )
+    assert columns({"n": np.array(3, np.float32)}).decode() == ('{\n    "outputs": 3.0\n}')
 
 
 def test_special_numbers_are_written_bare():

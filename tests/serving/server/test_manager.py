@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -32,7 +33,7 @@ class World:
         self.model = Model("m", base_path, self.load, retries, changes.announce)
         self.manager = Manager({"m": self.model}, changes)
 
-    def load(self, path: Path):
+    def load(self, path: Path) -> Any:
         version = int(path.name)
         self.loads.append(version)
         if version in self.failing:

@@ -1,14 +1,14 @@
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.server import warmup
+from serving.server.protos import PredictionLog
 from serving.server.statuses import StatusError
 from tests.serving.harness import publish
 
 
 def predict_log(signature="serving_default"):
-    log = prediction_log_pb2.PredictionLog()
+    log = PredictionLog()
     request = log.predict_log.request
     request.model_spec.name = "another name"
     request.model_spec.version.value = 99
@@ -66,7 +66,7 @@ def test_a_damaged_file_fails_the_load(version):
 
 
 def test_another_kind_of_request_fails_the_load(version):
-    log = prediction_log_pb2.PredictionLog()
+    log = PredictionLog()
     log.session_run_log.SetInParent()
     record(version, log)
     error = failure(version)
