@@ -73,7 +73,10 @@ def is_time(kind: pa.DataType) -> bool:
 
 
 def as_ids(column: pa.Array) -> pa.Array:
-    """The column as `ID_TYPE`, integers as their decimal digits; an empty string is null."""
+    """The column as `ID_TYPE`: integers as their digits, booleans as `true` and `false`.
+
+    An empty string is null.
+    """
     column = _decoded(column).cast(ID_TYPE)
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, ID_TYPE), column)
 

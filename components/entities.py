@@ -165,7 +165,7 @@ def _entities(config: EntitiesConfig, id_column: str, raw: pa.Table, file: Input
             "each row must name what it describes."
         )
     if isinstance(config, CandidatesConfig) and config.title is not None:
-        columns[TITLE] = _text(_column(raw, config.title))
+        columns[TITLE] = as_ids(_column(raw, config.title))
     for feature in config.features:
         column = _column(raw, feature.name)
         if isinstance(feature, NumericFeature):
@@ -173,17 +173,12 @@ def _entities(config: EntitiesConfig, id_column: str, raw: pa.Table, file: Input
         elif isinstance(feature, ListFeature):
             columns[feature.name] = _lists(column, feature)
         else:
-            columns[feature.name] = _text(column)
+            columns[feature.name] = as_ids(column)
     return pa.table(columns)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
     return table[name].combine_chunks()
-
-
-def _text(column: pa.Array) -> pa.Array:
-    """As `as_ids`; a boolean is `true` or `false`."""
-    return as_ids(column)
 
 
 def _numbers(column: pa.Array, feature: NumericFeature, file: InputFile) -> pa.Array:

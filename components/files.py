@@ -149,6 +149,8 @@ def _expand(pattern: str) -> list[str]:
     path = Path(pattern)
     if path.is_dir():
         found = [str(child) for child in path.rglob("*") if child.is_file() and _is_data(child)]
+    elif path.is_file():
+        found = [pattern]
     else:
         found = [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
     if not found:

@@ -71,7 +71,7 @@ class InteractionsConfig(BaseModel):
     min_label: float | None = None
     """Rows with a lower label are left out; they count as no defect."""
     csv_delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """What stands between two values of a CSV file."""
+    """What stands between two values of a CSV file; of a side table too."""
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The preparation fails when a larger share of the rows cannot be used."""
 
@@ -186,7 +186,8 @@ def normalise(
     if config.label is not None:
         labels = as_numbers(batch[config.label])
         with np.errstate(over="ignore"):
-            columns[LABEL] = labels.astype(np.float32)
+            # Adding 0 turns -0 into 0: the two would tie in the sort and differ in their bytes.
+            columns[LABEL] = labels.astype(np.float32) + np.float32(0)
         defects[BAD_LABEL] = ~np.isfinite(columns[LABEL])
         if config.min_label is not None:
             low = labels < config.min_label

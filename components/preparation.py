@@ -5,6 +5,7 @@ The Beam job lies in `job` and `transforms`, imported when it runs: Beam takes s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -27,6 +28,9 @@ from models.features import vocabulary_features
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
+
+
+_log = logging.getLogger(__name__)
 
 
 class PreparationConfig(BaseModel):
@@ -126,6 +130,8 @@ def prepare(config: PreparationConfig, directory: Path, options: PipelineOptions
     except DataError:
         keep_rejects(directory / REJECTS, kept_at)
         raise
+    if counts["rows_rejected"]:
+        _log.warning("rejected rows=%d of=%d", counts["rows_rejected"], counts["rows_read"])
     _check_splits(config, counts)
     return counts
 

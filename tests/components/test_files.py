@@ -46,6 +46,11 @@ def test_patterns_keep_their_order_and_a_file_named_twice_is_read_once(tmp_path)
     assert [file.name for file in found] == ["train/c.csv", "train/a.csv", "train/b.csv"]
 
 
+def test_a_path_that_looks_like_a_pattern_names_its_file(tmp_path):
+    (tmp_path / "log[1].csv").write_text("user\n")
+    assert one(tmp_path / "log[1].csv").name == "train/log[1].csv"
+
+
 def test_a_pattern_that_names_nothing_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"none\*\.csv: there is no such file"):
         find_files("train", [str(tmp_path / "none*.csv")])

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -77,6 +78,13 @@ def test_a_reject_carries_its_row_and_its_raw_values():
     (reject,) = normalise(rows, 100, CONFIG).rejects.to_pylist()
     assert (reject["row"], reject["reason"]) == (101, "missing_query")
     assert json.loads(reject["values"]) == {"user": None, "film": "y", "at": "nan"}
+
+
+def test_a_label_of_negative_zero_is_zero():
+    rows = batch(user=["a", "a"], film=["x", "x"], at=[1, 1], stars=[-0.0, -1e-60])
+    config = LABELLED.model_copy(update={"min_label": None})
+    labels = normalise(rows, 0, config).kept["label"].to_numpy()
+    assert not np.signbit(labels).any()
 
 
 def test_without_a_timestamp_the_order_of_rows_is_the_time():

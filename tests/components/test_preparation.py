@@ -8,10 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-from pydantic import ValidationError
 
 from components.artifacts import Prepared
-from components.errors import DataError
 from components.preparation import (
     PreparationConfig,
     describe,
@@ -21,69 +19,10 @@ from components.preparation import (
 )
 from components.splits import SPLITS
 from pipeline.runners import pipeline_options
+from tests.preparing import COLUMNS, digests, make_config, planted, read_examples, rows_of, run
 from tests.world import write_world
 
-COLUMNS = {"query": "query_id", "candidate": "candidate_id", "timestamp": "timestamp"}
 SECOND = 1_000_000
-
-
-def make_config(world, *, data=None, **changes):
-    return PreparationConfig.model_validate(
-        {
-            "data": data or {"interactions": [str(world.interactions)], **COLUMNS},
-            "split": {"kind": "per_query_time"},
-            "queries": {
-                "files": [str(world.queries)],
-                "id": "query_id",
-                "features": [
-                    {"name": "gender", "kind": "categorical"},
-                    {"name": "age", "kind": "numeric", "boundaries": [25, 40]},
-                ],
-            },
-            "candidates": {
-                "files": [str(world.candidates)],
-                "id": "candidate_id",
-                "title": "title",
-                "features": [
-                    {"name": "genres", "kind": "list"},
-                    {"name": "year", "kind": "numeric", "boundaries": [1960, 1975]},
-                ],
-            },
-            "shards": 3,
-            "seed": 7,
-            **changes,
-        }
-    )
-
-
-def run(config, directory):
-    directory.mkdir(parents=True)
-    return prepare(config, directory, pipeline_options([]))
-
-
-def digests(directory):
-    return {
-        path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
-
-
-def read_examples(directory, split, *, label=False):
-    names = ["candidate", "query", "timestamp"]
-    features = {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
-    if label:
-        features["label"] = tf.io.FixedLenFeature([], tf.float32)
-    files = sorted(str(path) for path in (directory / "examples").glob(f"{split}-*"))
-    read = []
-    for record in tf.data.TFRecordDataset(files):
-        example = tf.io.parse_single_example(record, features)
-        read.append(tuple(example[name].numpy().item() for name in sorted(features)))
-    return read
-
-
-def rows_of(path):
-    return pq.read_table(path).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -258,20 +197,6 @@ def test_ready_made_splits_are_kept_and_the_unknown_is_row_zero(world, tmp_path)
     assert sorted(order) == list(range(400))
 
 
-def planted(world, path):
-    rows = [
-        {**row, "timestamp": str(row["timestamp"]), "rating": str(row["rating"])}
-        for row in rows_of(world.interactions)
-    ]
-    rows[3]["query_id"] = ""
-    rows[5]["candidate_id"] = None
-    rows[8]["timestamp"] = "soon"
-    rows[13]["rating"] = "nan"
-    rows[21] |= {"query_id": None, "timestamp": None}
-    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=10)
-    return {"interactions": [str(path)], "label": "rating", **COLUMNS}
-
-
 def test_planted_defects_are_rejected_with_their_reasons(world, tmp_path):
     data = planted(world, tmp_path / "log.parquet") | {"min_label": 3}
     counts = run(make_config(world, data=data), tmp_path / "out")
@@ -295,69 +220,6 @@ def test_planted_defects_are_rejected_with_their_reasons(world, tmp_path):
     assert counts["rows_read"] == kept + counts["rows_rejected"] + low
     labels = {label for _, label, _, _ in read_examples(tmp_path / "out", "train", label=True)}
     assert labels == {3.0, 4.0, 5.0}
-
-
-def test_too_many_rejects_fail_and_are_kept_until_the_next_preparation(world, tmp_path):
-    data = planted(world, tmp_path / "log.parquet")
-    strict = make_config(world, data={**data, "max_reject_share": 0.005})
-    with pytest.raises(
-        DataError, match=r"5 of 546 .*\(2 missing_query, .* allows 0\.50%"
-    ) as raised:
-        run(strict, tmp_path / "work" / "prepared.partial")
-    assert str(tmp_path / "work" / "rejects") in str(raised.value)
-    assert len((tmp_path / "work/rejects/part-00000.jsonl").read_text().splitlines()) == 5
-    run(make_config(world, data=data), tmp_path / "work" / "again")
-    assert not (tmp_path / "work" / "rejects").exists()
-
-
-def test_a_split_without_rows_is_an_error_that_counts(world, tmp_path):
-    table = pq.read_table(world.interactions).slice(0, 2)
-    pq.write_table(table, tmp_path / "log.parquet")
-    data = {"interactions": [str(tmp_path / "log.parquet")], **COLUMNS}
-    with pytest.raises(DataError, match=r"'per_query_time' leaves no row to validation: of 2 rows"):
-        run(make_config(world, data=data), tmp_path / "out")
-
-
-@pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
-def test_files_without_rows_are_an_error(world, tmp_path, name):
-    path = tmp_path / name
-    if name.endswith(".csv"):
-        path.write_text("query_id,candidate_id,timestamp\n")
-    else:
-        pq.write_table(pq.read_table(world.interactions).slice(0, 0), path)
-    data = {"interactions": [str(path)], **COLUMNS}
-    with pytest.raises(DataError, match=rf"{name}: there is no row of interactions"):
-        run(make_config(world, data=data), tmp_path / "out")
-
-
-def test_what_a_worker_finds_wrong_surfaces_as_one_sentence(world, tmp_path):
-    (tmp_path / "log.csv").write_text("query_id,candidate_id,timestamp\na,b,1\nc\n")
-    data = {"interactions": [str(tmp_path / "log.csv")], **COLUMNS}
-    with pytest.raises(DataError) as raised:
-        run(make_config(world, data=data), tmp_path / "out")
-    assert str(raised.value) == (
-        f"{tmp_path / 'log.csv'}: the file cannot be read "
-        "(CSV parse error: Expected 3 columns, got 1: c)."
-    )
-
-
-def test_an_id_that_stands_twice_in_a_side_table_surfaces(world, tmp_path):
-    table = pq.read_table(world.queries)
-    pq.write_table(pa.concat_tables([table, table.slice(4, 1)]), tmp_path / "twice.parquet")
-    queries = {"files": [str(tmp_path / "twice.parquet")], "id": "query_id"}
-    with pytest.raises(DataError, match=r"twice\.parquet: id 'q4' stands in 2 rows"):
-        run(make_config(world, queries=queries), tmp_path / "out")
-
-
-def test_a_wrong_column_of_a_side_table_is_found_before_anything_runs(world, tmp_path):
-    queries = {
-        "files": [str(world.queries)],
-        "id": "query_id",
-        "features": [{"name": "job", "kind": "categorical"}],
-    }
-    with pytest.raises(DataError, match=r"no column `job`, which `queries\.features`"):
-        run(make_config(world, queries=queries), tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_candidates_nobody_took_are_in_the_catalogue(world, tmp_path):
@@ -409,32 +271,6 @@ def test_an_artifact_is_made_of_it(world, tmp_path):
     assert len(made.examples("train")) == 3
     assert made.frequency_totals.exists()
     assert made.vocabulary("gender").exists()
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"split": None}, "`split` must say how"),
-        (
-            {"data": {"train": ["a"], "validation": ["b"], "test": ["c"], **COLUMNS}},
-            "`split` must be absent",
-        ),
-        (
-            {
-                "queries": {
-                    "files": ["a"],
-                    "id": "i",
-                    "features": [{"name": "genres", "kind": "categorical"}],
-                }
-            },
-            "feature `genres` is one of `queries` and of `candidates`",
-        ),
-        ({"shards": 0}, "greater than or equal to 1"),
-    ],
-)
-def test_a_config_that_breaks_a_rule_is_refused_with_the_rule(world, changes, sentence):
-    with pytest.raises(ValidationError, match=sentence):
-        make_config(world, **changes)
 
 
 def test_the_config_survives_a_round_trip(world):
