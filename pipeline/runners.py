@@ -36,7 +36,8 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     not find one named without its directory.
 
     Raises:
-      ConfigError: The runner is one that cannot be relied on, or the setup file is missing.
+      ConfigError: The runner is one that cannot be relied on, the setup file is missing, or an
+        option is unknown. Another runner than the default one may know options that Beam does not.
     """
     options = PipelineOptions(list(arguments))
     standard = options.view_as(StandardOptions)
@@ -44,6 +45,8 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     reason = _REFUSED.get(standard.runner.rpartition(".")[2].lower())
     if reason is not None:
         raise ConfigError(f"--runner={standard.runner} is refused: {reason}.")
+    if standard.runner == DEFAULT_RUNNER:
+        _check_known(options)
     setup = options.view_as(SetupOptions)
     if setup.setup_file is not None:
         path = Path(setup.setup_file).resolve()
@@ -51,3 +54,11 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
             raise ConfigError(f"--setup_file={setup.setup_file}: there is no such file.")
         setup.setup_file = str(path)
     return options
+
+
+def _check_known(options: PipelineOptions) -> None:
+    """Beam passes over an option it does not know: `--runer=FlinkRunner` would run here."""
+    given = options.get_all_options(retain_unknown_options=True)
+    unknown = sorted(set(given) - set(options.get_all_options()))
+    if unknown:
+        raise ConfigError(f"--{unknown[0]}: neither Beam nor {DEFAULT_RUNNER} has this option.")

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from apache_beam.options.pipeline_options import SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, SetupOptions, StandardOptions
 
 from components.errors import ConfigError
 from pipeline.runners import DEFAULT_RUNNER, pipeline_options
@@ -40,3 +40,17 @@ def test_a_setup_file_is_made_absolute(tmp_path, monkeypatch):
 def test_a_missing_setup_file_is_an_error():
     with pytest.raises(ConfigError, match=r"--setup_file=none\.py: there is no such file"):
         pipeline_options(["--setup_file=none.py"])
+
+
+def test_an_option_that_beam_would_pass_over_is_refused():
+    with pytest.raises(ConfigError, match=r"--runer: neither Beam nor FnApiRunner has this option"):
+        pipeline_options(["--runer=FlinkRunner"])
+
+
+def test_another_runner_may_have_options_of_its_own():
+    assert runner("--runner=PortableRunner", "--some_option=1") == "PortableRunner"
+
+
+def test_options_that_beam_knows_are_taken():
+    options = pipeline_options(["--direct_num_workers=2", "--no_pipeline_type_check"])
+    assert options.view_as(DirectOptions).direct_num_workers == 2
