@@ -86,7 +86,9 @@ def _run(parsed: Flags) -> None:
     from serving.server.app import serve as serve_until_stopped
     from serving.server.statuses import StatusError
 
+    # The loader that leaves shapes to the graph is deprecated, and says so at each start.
     tf.get_logger().setLevel(logging.ERROR)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         asyncio.run(serve_until_stopped(parsed))
     except StatusError as error:

@@ -221,14 +221,14 @@ class RetrievalClient:
           Unavailable: It did not say so in time.
         """
         end = time.monotonic() + timeout_s
-        while not self._is_ready():
+        while not self._is_ready(min(self._deadline_s, timeout_s)):
             if time.monotonic() >= end:
                 raise Unavailable(f"{self.target} was not ready within {timeout_s:g} s.")
             time.sleep(READY_POLL_S)
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, deadline_s: float) -> bool:
         try:
-            response: Any = self._health(health_pb2.HealthCheckRequest(), timeout=self._deadline_s)
+            response: Any = self._health(health_pb2.HealthCheckRequest(), timeout=deadline_s)
         except grpc.RpcError as error:
             if _code(error) != grpc.StatusCode.UNIMPLEMENTED:
                 return False

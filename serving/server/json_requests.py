@@ -59,6 +59,8 @@ def parse(body: bytes) -> Document:
         raise _parse_error(_PARSE_ERRORS.get(error.msg, "Invalid value."), error.pos) from error
     except RecursionError as error:
         raise _parse_error("Lists or objects are nested too deeply.", 0) from error
+    except ValueError as error:
+        raise _parse_error("Number too big to be stored in double.", 0) from error
     if not isinstance(document, dict):
         raise invalid_argument(f"JSON Value: {echo(document)} Is not object")
     return document

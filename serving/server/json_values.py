@@ -167,16 +167,19 @@ def _boolean(value: object, kind: ElementType) -> bool:
 def _decimal(value: object, kind: ElementType) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _type_error(value, kind)
-    limits = _DECIMALS[kind.number]
-    if isinstance(value, int) and value.bit_length() <= 64:
-        is_lossless = abs(value) <= limits.largest_integer
-    else:
-        is_lossless = not math.isfinite(value) or abs(value) <= limits.largest
-    if not is_lossless:
+    if not _is_lossless(value, _DECIMALS[kind.number]):
         raise invalid_argument(
             f"Cannot convert JSON value: {echo(value)} to {kind.name} without loss of precision."
         )
     return float(value)
+
+
+def _is_lossless(value: float, limits: _Decimal) -> bool:
+    if isinstance(value, int) and value.bit_length() <= 64:
+        return abs(value) <= limits.largest_integer
+    # Integers beyond 64 bits count as decimals, and compare exactly however long they are.
+    is_finite = isinstance(value, int) or math.isfinite(value)
+    return not is_finite or abs(value) <= limits.largest
 
 
 def _integer(value: object, kind: ElementType) -> int:

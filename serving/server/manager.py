@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 import grpc
@@ -12,6 +13,8 @@ from serving.server.model import Model
 from serving.server.protos import GetModelStatusResponse, ModelSpec
 from serving.server.served import ServedVersion
 from serving.server.statuses import StatusError
+
+logger = logging.getLogger(__name__)
 
 
 class Changes:
@@ -55,7 +58,7 @@ class Manager:
         """
         while poll_wait_s >= 0:
             for model in self.models.values():
-                await model.look()
+                await _look(model)
             if poll_wait_s == 0:
                 return
             await asyncio.sleep(poll_wait_s)
@@ -123,6 +126,14 @@ class Manager:
         return GetModelStatusResponse(
             model_version_status=[served.status() for served in seen.values()]
         )
+
+
+async def _look(model: Model) -> None:
+    try:
+        await model.look()
+    except Exception:
+        # A defect must not end the watch: what is loaded stays, and the next look may succeed.
+        logger.exception("look failed model=%s", model.name)
 
 
 def _named(spec: ModelSpec | None) -> ModelSpec:

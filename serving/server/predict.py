@@ -12,7 +12,7 @@ from serving.server import tensors
 from serving.server.deadlines import Deadline
 from serving.server.protos import PredictRequest, PredictResponse, TensorProto
 from serving.server.saved_model import SavedModel, Signature
-from serving.server.statuses import StatusError, invalid_argument
+from serving.server.statuses import StatusError, deadline_exceeded, invalid_argument
 from serving.signature import SERVING_DEFAULT
 
 
@@ -77,12 +77,9 @@ def run(model: SavedModel, call: Call, deadline: Deadline) -> dict[str, np.ndarr
     Raises:
       StatusError: The model failed, or the deadline passed before or meanwhile.
     """
-    remaining_s = deadline.remaining_s
-    if remaining_s is not None and remaining_s <= 0:
-        raise StatusError(
-            grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the request was run."
-        )
-    return model.run(call.signature, call.inputs, call.outputs, remaining_s)
+    if deadline.has_passed:
+        raise deadline_exceeded("The deadline passed before the request was run.")
+    return model.run(call.signature, call.inputs, call.outputs, deadline.remaining_s)
 
 
 def _check_input_count(signature: Signature, sent: Collection[str]) -> None:

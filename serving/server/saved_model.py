@@ -140,6 +140,9 @@ class SavedModel:
             arrays = self._run_of(signature, aliases)(feeds, timeout_s)
         except tf.errors.OpError as error:
             raise _status(error) from error
+        except (KeyError, ValueError) as error:
+            # The signature names no single tensor: a sparse one has none.
+            raise statuses.invalid_argument(str(error)) from error
         return dict(zip(aliases, arrays, strict=True))
 
     def close(self) -> None:

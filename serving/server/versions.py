@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from serving.server.saved_model import SAVED_MODEL_FILE
+
+logger = logging.getLogger(__name__)
 
 LARGEST_VERSION = 2**63 - 1
 
@@ -34,11 +37,15 @@ def found_versions(base_path: Path) -> dict[int, Path]:
     Raises:
       OSError: The base path is missing or cannot be read.
     """
-    return {
-        int(child.name): child
-        for child in sorted(base_path.iterdir())
-        if _is_version(child.name) and (child / SAVED_MODEL_FILE).is_file()
-    }
+    found: dict[int, Path] = {}
+    for child in sorted(base_path.iterdir()):
+        if not _is_version(child.name) or not (child / SAVED_MODEL_FILE).is_file():
+            continue
+        number = int(child.name)
+        if number in found:
+            logger.warning("%s and %s are the same version", found[number], child)
+        found[number] = child
+    return found
 
 
 def latest(versions: Collection[int]) -> set[int]:

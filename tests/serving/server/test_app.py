@@ -1,5 +1,6 @@
 """The server as a process, called by TF Serving's own stubs and over HTTP."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -328,6 +329,16 @@ def test_a_model_that_cannot_be_loaded_ends_the_start(start_server, tmp_path):
         "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: "
         "{{name: candidates version: 1} due to error: " in server.log
     )
+
+
+def test_a_taken_port_ends_the_start(start_server, tmp_path, version_1):
+    publish(version_1, tmp_path / "candidates", 1)
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = start_server(tmp_path / "candidates", [f"--rest_api_port={port}"])
+        assert server.exit_code() == 255
+    assert f"Failed to start server. Error: UNAVAILABLE: Cannot listen on port {port}" in server.log
+    assert "Traceback" not in server.log
 
 
 def test_a_server_that_still_waits_for_a_model_can_be_stopped(start_server, tmp_path):

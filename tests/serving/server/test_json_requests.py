@@ -51,7 +51,8 @@ ROW = {"query_id": "a", "k": 2, "exclude": ["c9"]}
         (b"{1: 2}", "JSON Parse error: Missing a name for object member. at offset: 1"),
         (b'{"a" 2}', "JSON Parse error: Missing a colon after a name of object member. at"),
         (b'{"a\xff": 2}', "JSON Parse error: Invalid encoding in string. at offset: 3"),
-        (b"[" * 100_000, "JSON Parse error: "),
+        (b"[" * 100_000, "JSON Parse error: Lists or objects are nested too deeply."),
+        (b'{"inputs": ' + b"9" * 5000 + b"}", "JSON Parse error: Number too big to be stored"),
         ([1], "JSON Value: [\n    1\n] Is not object"),
         ({"signature_name": 1, "inputs": 1}, "JSON Value: {"),
         (

@@ -61,6 +61,7 @@ def test_strings_are_utf_8_and_base64_is_decoded():
             "Cannot convert JSON value: 16777216 to float without loss of precision.",
         ),
         (1e39, FLOAT, "Cannot convert JSON value: 1e+39 to float without loss of precision."),
+        (10**400, DOUBLE, "Cannot convert JSON value: 1"),
         (2**53, DOUBLE, "Cannot convert JSON value: 9007199254740992 to double without loss"),
         ([[1], 2], INT32, "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected"),
         ([1, [2]], INT32, "Encountered list at unexpected level: 1 expected < 1"),

@@ -235,6 +235,36 @@ def test_any_other_error_of_a_load_is_a_failed_load(base_path, caplog):
     live(scenario, base_path)
 
 
+def test_the_watch_outlives_a_look_that_fails(base_path, monkeypatch, caplog):
+    async def scenario(world):
+        look = world.model.look
+        looks = iter([ZeroDivisionError("in a look")])
+
+        async def look_badly_once():
+            for error in looks:
+                raise error
+            await look()
+
+        monkeypatch.setattr(world.model, "look", look_badly_once)
+        world.publish(1)
+        watch = asyncio.create_task(world.manager.watch(0.01))
+        await world.manager.wait_until_ready()
+        watch.cancel()
+        assert "look failed model=m" in caplog.text
+
+    live(scenario, base_path)
+
+
+@pytest.mark.parametrize("poll_wait_s", [0, -1])
+def test_a_watch_may_look_once_or_never(base_path, poll_wait_s):
+    async def scenario(world):
+        world.publish(1)
+        await world.manager.watch(poll_wait_s)
+        assert list(world.model.versions) == ([1] if poll_wait_s == 0 else [])
+
+    live(scenario, base_path)
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "message"),
     [

@@ -18,6 +18,12 @@ def test_only_numbers_are_versions(tmp_path):
     assert found_versions(tmp_path) == {1: tmp_path / "1", 123: tmp_path / "00000123"}
 
 
+def test_two_names_of_one_version_are_reported(tmp_path, caplog):
+    make(tmp_path, "1", "01")
+    assert found_versions(tmp_path) == {1: tmp_path / "1"}
+    assert f"{tmp_path / '01'} and {tmp_path / '1'} are the same version" in caplog.text
+
+
 def test_a_missing_base_path_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         found_versions(tmp_path / "none")
