@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from components.columns import ID_TYPE
+from components.compiled import compiled
 
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
@@ -30,7 +30,7 @@ def mix(values: np.ndarray) -> np.ndarray:
     return values ^ (values >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fnv1a(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
     hashes = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(hashes)):

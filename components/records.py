@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numba
 import numpy as np
+
+from components.compiled import compiled
 
 _LONGEST_NAME = 64
 """Keeps every length inside an entry below 128, so that it takes one byte."""
@@ -83,7 +84,7 @@ def _crc_table() -> np.ndarray:
 _CRC_TABLE = _crc_table()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _masked_crc(out: np.ndarray, start: int, end: int, table: np.ndarray) -> np.uint32:
     crc = np.uint32(0xFFFFFFFF)
     position = start
@@ -113,7 +114,7 @@ def _masked_crc(out: np.ndarray, start: int, end: int, table: np.ndarray) -> np.
     return np.uint32(rotated + _MASK_DELTA)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _varint_bytes(value: np.uint64) -> int:
     size = 1
     while value >= 128:
@@ -122,7 +123,7 @@ def _varint_bytes(value: np.uint64) -> int:
     return size
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _put_varint(out: np.ndarray, position: int, value: np.uint64) -> int:
     while value >= 128:
         out[position] = (value & np.uint64(127)) | np.uint64(128)
@@ -132,14 +133,14 @@ def _put_varint(out: np.ndarray, position: int, value: np.uint64) -> int:
     return position + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _put_little_endian(out: np.ndarray, position: int, value: int | np.integer, size: int) -> int:
     for byte in range(size):
         out[position + byte] = (value >> (8 * byte)) & 0xFF
     return position + size
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _put_bytes(out: np.ndarray, position: int, *values: int) -> int:
     for value in values:
         out[position] = value
@@ -147,7 +148,7 @@ def _put_bytes(out: np.ndarray, position: int, *values: int) -> int:
     return position
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _put_entry(
     out: np.ndarray, position: int, name: np.ndarray, value: int, value_bytes: int
 ) -> int:
@@ -165,7 +166,7 @@ def _put_entry(
     return _put_varint(out, position, np.uint64(value))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _encode(
     values: np.ndarray,
     is_float: np.ndarray,
