@@ -3,6 +3,9 @@
 The searcher's state is held in variables, and the searcher itself is made inside the traced
 function: made outside, it would be a resource that a SavedModel cannot carry. How many candidates
 to return and how many to rescore exactly are inputs of the op, decided by each request.
+
+ScaNN draws the first centres of its partitions anew at every build and takes no seed: two
+partitioned indexes of the same candidates find slightly different neighbours.
 """
 
 from __future__ import annotations
@@ -18,8 +21,6 @@ from scann.scann_ops.py import scann_ops
 _AH_DIMENSIONS_PER_BLOCK = 2
 _ANISOTROPIC_THRESHOLD = 0.2
 _TRAINING_SAMPLE = 250_000
-# Each thread sums its own part: with one, the centroids are the same at every build.
-_TRAINING_THREADS = 1
 
 
 class IndexConfig(BaseModel):
@@ -70,8 +71,7 @@ class ScannIndex(tf.Module):
                 )
                 .reorder(self._reorder)
             )
-        searcher = builder.set_n_training_threads(_TRAINING_THREADS).build()
-        self._state = searcher.serialize_to_module()
+        self._state = builder.build().serialize_to_module()
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Finds the nearest candidates. Call it inside a traced function only.

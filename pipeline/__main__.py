@@ -125,7 +125,7 @@ def run(config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = N
     metrics = steps.evaluate(loaded, prepared, checkpoint)
     exported = steps.export(loaded, prepared, checkpoint)
     version = steps.publish(loaded, exported)
-    summary.print_run(loaded, config, prepared, metrics, exported, version)
+    summary.print_run(loaded, config, prepared, checkpoint, metrics, version)
 
 
 @app.command()
@@ -139,9 +139,9 @@ def recommend(
 ) -> None:
     """Writes the candidates of every query of a split: `query_id<TAB>candidate candidate ...`.
 
-    They are the answers of the exported model, best first, without what the query had seen.
+    They are ranked exactly over the whole catalogue, best first, without what the query had seen.
     """
-    from components import recommendations
+    from components.recommendations import write_recommendations
     from pipeline import steps
 
     run = _load(config, overrides)
@@ -151,8 +151,8 @@ def recommend(
             "for the test split, or add --set train.refit=false."
         )
     prepared = steps.prepare(run, _options(beam))
-    exported = steps.export(run, prepared, steps.train(run, prepared))
-    queries = recommendations.recommend(exported, prepared, split.value, k, out)
+    embedded = steps.embedded(run, prepared, steps.train(run, prepared))
+    queries = write_recommendations(embedded, prepared, split.value, k, out)
     print(f"{queries} queries: {out}")
 
 

@@ -59,8 +59,8 @@ def evaluate(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> Metrics:
     """Measures the model and its baselines on the test split."""
 
     def build(directory: Path) -> Counts:
-        embedded = Embedded.of(_trained(run, prepared, checkpoint), prepared)
-        return evaluation.evaluate(run.evaluate, embedded, prepared, directory, run.seed)
+        vectors = embedded(run, prepared, checkpoint)
+        return evaluation.evaluate(run.evaluate, vectors, prepared, directory, run.seed)
 
     return Metrics.make(
         run.work_dir / "metrics",
@@ -91,6 +91,11 @@ def export(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> ServingModel
 def publish(run: Run, model: ServingModel) -> Path:
     """Puts the exported model where the server looks for new versions."""
     return publishing.publish(model, run.model_dir)
+
+
+def embedded(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> Embedded:
+    """The trained embeddings of every query and candidate."""
+    return Embedded.of(_trained(run, prepared, checkpoint), prepared)
 
 
 def _model(run: Run, prepared: Prepared, splits: Sequence[str]) -> TwoTower:

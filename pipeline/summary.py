@@ -11,11 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import typer
 
-from components.artifacts import Metrics, Prepared, ServingModel
+from components.artifacts import Checkpoint, Metrics, Prepared
+from components.embedded import Embedded
 from components.entities import ID, TITLE
-from components.recommendations import answers
+from components.holdout import read_queries
+from components.recommendations import recommend
 from models.data import CANDIDATE, QUERY, TIMESTAMP, read_columns
 from models.features import FIRST_KNOWN_ROW
+from pipeline import steps
 from pipeline.config import Run
 
 _QUERIES = 5
@@ -45,13 +48,13 @@ def print_run(
     run: Run,
     config: Path,
     prepared: Prepared,
+    checkpoint: Checkpoint,
     metrics: Metrics,
-    exported: ServingModel,
     version: Path,
 ) -> None:
     """Prints the metrics, five queries' candidates, where everything lies and the next commands."""
     print_metrics(metrics)
-    for query, seen, found in _looks(prepared, exported):
+    for query, seen, found in _looks(steps.embedded(run, prepared, checkpoint), prepared):
         typer.echo(f"\nquery {query:<{_WIDTH - 6}}  candidates")
         for old, new in itertools.zip_longest(seen, found, fillvalue=""):
             typer.echo(f"{old[:_WIDTH]:<{_WIDTH}}  {new[:_WIDTH]}".rstrip())
@@ -59,33 +62,33 @@ def print_run(
 prepared data   {prepared.path}
 rejected rows   {prepared.path / "rejects"}
 metrics         {metrics.table}
-training log    {run.work_dir / "checkpoint" / "metrics.jsonl"}
+training log    {checkpoint.log}
 published       {version}
 
 next:
   make serve                                    serves the published model: gRPC 8500, REST 8501
   make ask                                      asks it for ten candidates
-  .venv/bin/tensorboard --logdir {run.work_dir / "checkpoint" / "tensorboard"}
+  .venv/bin/tensorboard --logdir {checkpoint.path / "tensorboard"}
   .venv/bin/python -m pipeline recommend {config} --out {run.work_dir / "test.tsv"}""")
 
 
-def _looks(
-    prepared: Prepared, exported: ServingModel
-) -> Iterator[tuple[str, list[str], list[str]]]:
+def _looks(embedded: Embedded, prepared: Prepared) -> Iterator[tuple[str, list[str], list[str]]]:
     """Yields some queries of the test split: what each saw last, and its candidates."""
     table = pq.read_table(prepared.candidates)
     names = (table[TITLE] if TITLE in table.column_names else table[ID]).to_pylist()
-    titles = dict(zip(table[ID].to_pylist(), names, strict=True))
-    rows = {name: row for row, name in enumerate(_ids(prepared), FIRST_KNOWN_ROW)}
+    titles = dict(zip(embedded.candidate_ids, names, strict=True))
     shards = [*prepared.examples("train"), *prepared.examples("validation")]
     past = read_columns(shards, [QUERY, CANDIDATE, TIMESTAMP])
     newest = np.argsort(-past[TIMESTAMP], kind="stable")
-    found = answers(exported, prepared, "test", _SHOWN)
-    for query, candidates in itertools.islice(found, _QUERIES):
-        own = newest[past[QUERY][newest] == rows[query]][:_SHOWN]
-        seen = [names[row - FIRST_KNOWN_ROW] for row in past[CANDIDATE][own]]
-        yield query, seen, [titles[candidate] or candidate for candidate in candidates]
-
-
-def _ids(prepared: Prepared) -> list[str]:
-    return pq.read_table(prepared.queries, columns=[ID])[ID].to_pylist()
+    queries = read_queries(prepared, "test")[:_QUERIES]
+    found = recommend(embedded, prepared, "test", queries, _SHOWN)
+    for row, (query, candidates) in zip(queries, found, strict=True):
+        own = newest[past[QUERY][newest] == row][:_SHOWN]
+        seen = [
+            embedded.candidate_ids[each - FIRST_KNOWN_ROW] for each in past[CANDIDATE][own].tolist()
+        ]
+        yield (
+            query,
+            [titles[each] or each for each in seen],
+            [titles[each] or each for each in candidates],
+        )
