@@ -84,9 +84,7 @@ def to_array(value: object, kind: ElementType) -> np.ndarray:
     elements: list[object] = []
     _fill(value, 0, shape, _element_reader(kind), elements)
     if kind.is_string:
-        array = np.empty(len(elements), object)
-        array[:] = elements
-        return array.reshape(shape)
+        return np.array(elements, object).reshape(shape)
     wide = np.int64 if kind.field == "int_val" else kind.numpy
     return np.array(elements, wide).astype(kind.numpy).reshape(shape)
 

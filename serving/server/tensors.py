@@ -158,7 +158,7 @@ def _shape(proto: TensorProto, kind: ElementType) -> tuple[int, ...]:
 def _from_content(content: bytes, shape: tuple[int, ...], kind: ElementType) -> np.ndarray:
     size = math.prod(shape)
     if kind.is_string:
-        return _objects(list(_packed_strings(content, size))).reshape(shape)
+        return np.array(list(_packed_strings(content, size)), object).reshape(shape)
     if len(content) != size * kind.numpy.itemsize:
         raise TensorError(
             f"tensor_content holds {len(content)} bytes, the shape needs "
@@ -171,7 +171,7 @@ def _from_field(proto: TensorProto, shape: tuple[int, ...], kind: ElementType) -
     size = math.prod(shape)
     values = list(getattr(proto, kind.field))
     if kind.is_string:
-        array = _objects(values)
+        array = np.array(values, object)
     else:
         stored = kind.stored or kind.numpy
         # Narrow integers and halves travel as 32 bits; what does not fit wraps around.
@@ -188,12 +188,6 @@ def _extended(array: np.ndarray, size: int, kind: ElementType) -> np.ndarray:
     if len(array):
         longer[len(array) :] = array[-1]
     return longer
-
-
-def _objects(values: list[bytes]) -> np.ndarray:
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
 
 
 def _packed_strings(content: bytes, count: int) -> Iterator[bytes]:
