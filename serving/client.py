@@ -63,6 +63,8 @@ class BadRequest(RetrievalError):  # noqa: N818 - said as HTTP says it
 
 _ERRORS: dict[grpc.StatusCode, type[RetrievalError]] = {
     grpc.StatusCode.UNAVAILABLE: Unavailable,
+    # This client never cancels: a gRPC server that shuts down does, in its last moment.
+    grpc.StatusCode.CANCELLED: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.NOT_FOUND: ModelNotFound,
     grpc.StatusCode.INVALID_ARGUMENT: BadRequest,
@@ -248,8 +250,9 @@ class RetrievalClient:
             except grpc.RpcError as error:
                 wait_s = self._retries.wait_s(retry)
                 is_over = retry == self._retries.most or time.monotonic() + wait_s >= end
-                if _code(error) != grpc.StatusCode.UNAVAILABLE or is_over:
-                    raise self._error(error) from error
+                failure = self._error(error)
+                if not isinstance(failure, Unavailable) or is_over:
+                    raise failure from error
             time.sleep(wait_s)
             retry += 1
 

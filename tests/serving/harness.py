@@ -31,7 +31,7 @@ CANDIDATES = [f"c{number}" for number in range(10)]
 DEFAULT_K = 3
 COUNT_TO = "count_to"
 """A signature that counts to its input `n`, so that a test can ask for something slow."""
-SLOW_N = 300_000
+SLOW_N = 400_000
 """Takes seconds to count to."""
 DEADLINE_S = 60.0
 

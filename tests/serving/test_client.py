@@ -113,6 +113,7 @@ def test_no_server_is_unavailable_after_retries():
     ("code", "error", "tries"),
     [
         (grpc.StatusCode.UNAVAILABLE, Unavailable, 3),
+        (grpc.StatusCode.CANCELLED, Unavailable, 3),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded, 1),
         (grpc.StatusCode.NOT_FOUND, ModelNotFound, 1),
         (grpc.StatusCode.INVALID_ARGUMENT, BadRequest, 1),
