@@ -198,7 +198,7 @@ class Prepared(Artifact):
         return self.path / "frequencies.json"
 
     def vocabulary(self, feature: str) -> Path:
-        """Parquet table `value`, `count` of one feature, most frequent first, ties by value."""
+        """Parquet table `value`, `count` of one feature, most frequent first."""
         return self.path / "vocabularies" / f"{feature}.parquet"
 
     def examples(self, split: str) -> Sequence[Path]:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from components.files import BATCH_ROWS
 from components.hashing import hash_ids, mix
 from components.interactions import CANDIDATE, LABEL, QUERY, SPLIT, TIMESTAMP
 from components.records import encode_examples
 from components.splits import SPLITS
-from components.vocabularies import rows_of
+from components.vocabularies import rows_of, short_order
 
 
 def sort_interactions(interactions: pa.Table) -> tuple[pa.Table, np.ndarray]:
@@ -109,9 +108,9 @@ def write_shard(
 
 
 def _ordinals(column: pa.ChunkedArray) -> np.ndarray:
-    """`[rows]` rank of each id among the distinct ids of the column."""
+    """`[rows]` rank of each id among the distinct ids of the column, in short order."""
     encoded = column.combine_chunks().dictionary_encode()
-    order = pc.array_sort_indices(encoded.dictionary).to_numpy()
+    order = short_order(encoded.dictionary).to_numpy()
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     return ranks[encoded.indices.to_numpy()]

@@ -35,8 +35,20 @@ def merge_counts(tables: Iterable[pa.Table]) -> pa.Table:
 
 
 def rank(counts: pa.Table) -> pa.Table:
-    """The counts, highest first, ties by value."""
-    return counts.sort_by([(COUNT, "descending"), (VALUE, "ascending")]).combine_chunks()
+    """The counts, highest first, ties in short-lexicographic order of the values."""
+    ordered = counts.combine_chunks().take(short_order(counts[VALUE].combine_chunks()))
+    by_count = np.argsort(-ordered[COUNT].to_numpy(), kind="stable")
+    return ordered.take(pa.array(by_count)).combine_chunks()
+
+
+def short_order(values: pa.Array) -> pa.Array:
+    """Indices that sort values by length, then by bytes.
+
+    Numbers written out come in the order of the numbers, and any other ids in one that is as good
+    as another: so ties break the same way whether a log holds its ids as integers or as strings.
+    """
+    keys = pa.table([pc.binary_length(values), values], names=["length", "value"])
+    return pc.sort_indices(keys, sort_keys=[("length", "ascending"), ("value", "ascending")])
 
 
 def rows_of(values: pa.Array, vocabulary: pa.Array) -> np.ndarray:

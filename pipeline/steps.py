@@ -32,7 +32,7 @@ def prepare(run: Run, options: PipelineOptions) -> Prepared:
     config = run.preparation
     return Prepared.make(
         run.work_dir / "prepared",
-        _json(config),
+        preparing.describe(config),
         preparing.input_digests(config),
         lambda directory: preparing.prepare(config, directory, options),
     )

@@ -84,11 +84,7 @@ def _looks(embedded: Embedded, prepared: Prepared) -> Iterator[tuple[str, list[s
     found = recommend(embedded, prepared, "test", queries, _SHOWN)
     for row, (query, candidates) in zip(queries, found, strict=True):
         own = newest[past[QUERY][newest] == row][:_SHOWN]
-        seen = [
-            embedded.candidate_ids[each - FIRST_KNOWN_ROW] for each in past[CANDIDATE][own].tolist()
-        ]
-        yield (
-            query,
-            [titles[each] or each for each in seen],
-            [titles[each] or each for each in candidates],
-        )
+        rows = [int(each) for each in past[CANDIDATE][own]]
+        seen = [embedded.candidate_ids[each - FIRST_KNOWN_ROW] for each in rows]
+        old, new = ([titles[each] or each for each in group] for group in (seen, candidates))
+        yield query, old, new

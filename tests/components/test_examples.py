@@ -35,9 +35,9 @@ def test_rows_are_sorted_by_query_time_candidate_and_label(rows):
     expected = sorted(
         rows,
         key=lambda row: (
-            row["query"].encode(),
+            short(row["query"]),
             row["timestamp"],
-            row["candidate"].encode(),
+            short(row["candidate"]),
             row["label"],
         ),
     )
@@ -45,6 +45,11 @@ def test_rows_are_sorted_by_query_time_candidate_and_label(rows):
     names = [row["query"] for row in expected]
     assert (np.diff(queries) >= 0).all()
     assert len(set(zip(queries.tolist(), names, strict=True))) == len(set(names))
+
+
+def short(value):
+    """Sorts by length, then by bytes."""
+    return len(value.encode()), value.encode()
 
 
 @given(ROWS, st.randoms())

@@ -45,7 +45,7 @@ def expected(world):
         by_query[row["query_id"]].append((row["timestamp"], row["candidate_id"]))
     split = {name: [] for name in SPLITS}
     for query, events in by_query.items():
-        events.sort()
+        events.sort(key=lambda event: (event[0], len(event[1]), event[1]))
         test = math.floor(0.2 * len(events))
         validation = math.floor(0.1 * len(events))
         for place, event in enumerate(events):
@@ -99,7 +99,7 @@ def test_tables_are_ranked_by_training_rows_and_ties_by_id(prepared, expected):
     for name, place in (("queries", 0), ("candidates", 2)):
         counted = Counter(row[place] for row in trained)
         rows = rows_of(directory / f"{name}.parquet")
-        ranked = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+        ranked = sorted(counted.items(), key=lambda pair: (-pair[1], len(pair[0]), pair[0]))
         assert [(row["id"], row["count"]) for row in rows if row["count"]] == ranked
         assert counts[name] == len(rows)
 

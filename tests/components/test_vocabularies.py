@@ -18,6 +18,10 @@ def ranked(*parts):
     return rank(merge_counts([count_values(ids(part)) for part in parts]))
 
 
+def test_numbers_that_tie_come_in_the_order_of_the_numbers():
+    assert ranked(["10", "9", "100"])["value"].to_pylist() == ["9", "10", "100"]
+
+
 def test_values_are_ranked_by_count_and_ties_by_value():
     assert ranked(["b", "a", "c", "c"]).to_pylist() == [
         {"value": "c", "count": 2},
@@ -29,7 +33,8 @@ def test_values_are_ranked_by_count_and_ties_by_value():
 @given(first=VALUES, second=VALUES)
 def test_merged_counts_are_the_counts_of_all_values_together(first, second):
     expected = sorted(
-        Counter(first + second).items(), key=lambda pair: (-pair[1], pair[0].encode())
+        Counter(first + second).items(),
+        key=lambda pair: (-pair[1], len(pair[0].encode()), pair[0].encode()),
     )
     assert [tuple(row.values()) for row in ranked(first, second).to_pylist()] == expected
 
