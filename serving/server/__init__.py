@@ -2,7 +2,8 @@
 
     flags --> app: puts together, starts, drains
                |
-    listeners: grpc_services, health        rest (routes, json_requests, json_responses)
+    listeners, in_flight: how each port opens and drains
+    grpc_services, health                   rest (routes, json_requests, json_responses)
                |                              |
                +------------ predictor -------+        metadata
                      |               |                    |

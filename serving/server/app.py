@@ -15,7 +15,8 @@ from serving.server import warmup
 from serving.server.flags import Flags
 from serving.server.grpc_services import add_model_service, add_prediction_service
 from serving.server.health import Health
-from serving.server.listeners import ANY_ADDRESS, RestServer, grpc_server
+from serving.server.in_flight import InFlight
+from serving.server.listeners import ANY_ADDRESS, RestServer, grpc_server, stop_grpc
 from serving.server.manager import Changes, Manager
 from serving.server.model import Model, Retries
 from serving.server.predictor import Predictor
@@ -81,7 +82,8 @@ async def _started(manager: Manager, stop: asyncio.Event) -> bool:
 async def _answer(flags: Flags, manager: Manager, runner: Runner, stop: asyncio.Event) -> None:
     predictor = Predictor(manager, runner)
     health = Health(manager)
-    grpc_port = _grpc(flags, predictor, manager, health) if flags.port else None
+    in_flight = InFlight()
+    grpc_port = _grpc(flags, predictor, manager, health, in_flight) if flags.port else None
     rest_port = _rest(flags, predictor, manager) if flags.rest_api_port else None
     if grpc_port:
         await grpc_port.start()
@@ -100,14 +102,16 @@ async def _answer(flags: Flags, manager: Manager, runner: Runner, stop: asyncio.
     health.drain()
     async with asyncio.TaskGroup() as stops:
         if grpc_port:
-            stops.create_task(grpc_port.stop(flags.shutdown_grace_seconds))
+            stops.create_task(stop_grpc(grpc_port, in_flight, flags.shutdown_grace_seconds))
         if rest_port:
             stops.create_task(rest_port.stop())
 
 
-def _grpc(flags: Flags, predictor: Predictor, manager: Manager, health: Health) -> grpc.aio.Server:
+def _grpc(
+    flags: Flags, predictor: Predictor, manager: Manager, health: Health, in_flight: InFlight
+) -> grpc.aio.Server:
     server = grpc_server(flags.port)
-    add_prediction_service(server, predictor, manager)
+    add_prediction_service(server, predictor, manager, in_flight)
     add_model_service(server, manager)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     return server

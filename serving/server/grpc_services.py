@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from serving.server import metadata
 from serving.server.deadlines import Deadline
+from serving.server.in_flight import InFlight
 from serving.server.manager import Manager
 from serving.server.predictor import Predictor
 from serving.server.protos import (
@@ -31,13 +32,16 @@ Response = TypeVar("Response", bound=Message)
 Handler = Callable[[Request, grpc.aio.ServicerContext], Awaitable[Response]]
 
 
-def add_prediction_service(server: grpc.aio.Server, predictor: Predictor, manager: Manager) -> None:
-    """Registers PredictionService."""
+def add_prediction_service(
+    server: grpc.aio.Server, predictor: Predictor, manager: Manager, in_flight: InFlight
+) -> None:
+    """Registers PredictionService, with a count of the requests that it answers."""
 
     async def predict(
         request: PredictRequest, context: grpc.aio.ServicerContext
     ) -> PredictResponse:
-        return await predictor.predict(request, Deadline.after(context.time_remaining()))
+        with in_flight.request():
+            return await predictor.predict(request, Deadline.after(context.time_remaining()))
 
     async def get_model_metadata(
         request: GetModelMetadataRequest, _: grpc.aio.ServicerContext

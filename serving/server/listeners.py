@@ -11,10 +11,13 @@ import grpc
 import uvicorn
 from starlette.types import ASGIApp
 
+from serving.server.in_flight import InFlight
 from serving.server.statuses import StatusError
 
 ANY_ADDRESS = "0.0.0.0"  # every interface, as TF Serving listens
 LARGEST_MESSAGE = 2**31 - 1
+LINGER_S = 0.5
+"""How long a closing server without running requests waits for its last answers to leave."""
 
 
 class PortTakenError(StatusError):
@@ -43,6 +46,29 @@ def grpc_server(port: int) -> grpc.aio.Server:
     except RuntimeError as error:
         raise PortTakenError(port, error) from error
     return server
+
+
+async def stop_grpc(server: grpc.aio.Server, in_flight: InFlight, grace_s: float) -> None:
+    """Takes no new requests, and waits for the running ones as long as the grace lasts.
+
+    A request that arrives while the server closes may be lost inside gRPC, neither answered nor
+    refused, and would hold up the end for the whole grace. So once nothing has run for a moment,
+    what is left is cancelled.
+
+    Args:
+      server: A started server.
+      in_flight: The requests that it answers.
+      grace_s: How long they may take to finish.
+    """
+    stopping = asyncio.create_task(server.stop(grace_s))
+    while not stopping.done():
+        quiet = asyncio.create_task(in_flight.wait_until_empty())
+        await asyncio.wait({stopping, quiet}, return_when=asyncio.FIRST_COMPLETED)
+        quiet.cancel()
+        await asyncio.wait({stopping}, timeout=LINGER_S)
+        if in_flight.is_empty and not stopping.done():
+            await server.stop(None)
+    await stopping
 
 
 class RestServer:
