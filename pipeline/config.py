@@ -11,6 +11,8 @@ Paths are relative to the directory that the command is run in.
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,66 +74,117 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Run:
       ConfigError: The file is missing or not TOML, or a value breaks a rule; the sentence names the
         file, the key, the value and the rule.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such run file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the run file cannot be read ({error}).") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}.") from error
+    values = _read(path)
     for override in overrides:
         _override(values, override)
     try:
         return Run.model_validate(values)
     except ValidationError as error:
-        faults = [_sentence(fault, values) for fault in error.errors(include_url=False)]
-        raise ConfigError(f"{path}: {'; '.join(faults)}") from error
+        faults = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
+        told = [_sentence(fault, values) for fault in faults]
+        raise ConfigError(f"{path}: {'; '.join(told)}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such run file.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: the run file cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: the run file is not UTF-8 ({error}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.") from error
 
 
 def _override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     *sections, name = key.strip().split(".")
+    told = f"--set {_shown(override)}"
     if not equals or not all([*sections, name]):
-        raise ConfigError(
-            f"--set {override}: write it as section.key=value, for example train.epochs=5."
-        )
+        raise ConfigError(f"{told}: write it as section.key=value, for example train.epochs=5.")
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"--set {override}: {section} is a value, not a section.")
+            raise ConfigError(f"{told}: {_quoted(section)} is a value, not a section.")
+    values[name] = _toml_value(text)
+
+
+def _toml_value(text: str) -> object:
     try:
-        values[name] = tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        values[name] = text
+        return text
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def _follows(fault: ErrorDetails) -> bool:
+    """Whether a list is too short only because its items are faulty."""
+    return fault["type"] == "too_short" and fault.get("ctx", {})["actual_length"] < len(
+        fault["input"]
+    )
 
 
 def _sentence(fault: ErrorDetails, values: Mapping[str, Any]) -> str:
     """One fault as `key: rule (got value)`."""
-    key = _key(fault["loc"], values)
-    rule = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        return f"{key}: there is no such key (got {fault['input']!r})"
-    if fault["type"] == "missing":
+    kind, given = fault["type"], fault["input"]
+    key = ".".join(_key(fault["loc"], values, is_unknown=kind == "extra_forbidden"))
+    got = f"(got {_shown(repr(given))})"
+    if kind == "extra_forbidden":
+        return f"{key}: there is no such key {got}"
+    if kind == "missing":
         return f"{key}: this key is required"
-    if fault["type"] == "value_error" and isinstance(fault["input"], dict):
+    if kind == "union_tag_not_found":
+        return f"{key}.kind: this key is required"
+    if kind == "union_tag_invalid":
+        allowed = fault.get("ctx", {})["expected_tags"]
+        return f"{key}.kind: Input should be one of {allowed} (got {_shown(repr(given['kind']))})"
+    if kind == "too_short":
+        return f"{key}: Input should hold at least {fault.get('ctx', {})['min_length']} {got}"
+    rule = _RULES.get(kind, fault["msg"].removeprefix("Value error, "))
+    if kind == "value_error" and isinstance(given, dict):
         return f"{key}: {rule}" if key else rule
-    return f"{key}: {rule} (got {fault['input']!r})"
+    return f"{key}: {rule} {got}"
 
 
-def _key(location: Sequence[int | str], values: object) -> str:
-    """The dotted key in the file; the tag of a union, which is no key there, is left out."""
+def _key(location: Sequence[int | str], values: object, *, is_unknown: bool) -> list[str]:
+    """The parts of the dotted key in the file.
+
+    Pydantic puts the tag of a union into the path, which is no key there: it is left out. Only
+    where the last part is an unknown key can it be one that is called like the tag.
+    """
     parts: list[str] = []
     for index, part in enumerate(location):
-        last = index == len(location) - 1
-        if isinstance(values, dict):
-            table = cast("dict[object, object]", values)
-            if part in table or last:
-                parts.append(str(part))
-                values = table.get(part)
-        elif isinstance(values, list) and isinstance(part, int):
+        if isinstance(values, list) and isinstance(part, int):
             parts[-1] += f"[{part}]"
-            values = values[part] if part < len(values) else None
-        elif last and not isinstance(part, int):
-            parts.append(str(part))
-    return ".".join(parts)
+            values = values[part]
+            continue
+        table = cast("dict[object, object]", values) if isinstance(values, dict) else {}
+        is_key = is_unknown and index == len(location) - 1
+        if is_key or table.get("kind") != part:
+            parts.append(_quoted(str(part)))
+            values = table.get(part)
+    return parts
+
+
+def _quoted(key: str) -> str:
+    """The key as TOML writes it: bare where it can be."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+
+
+def _shown(text: str) -> str:
+    """The text in one line, cut where it is long."""
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+_LONGEST_SHOWN = 120
+
+_RULES = {
+    "model_type": "Input should be a section",
+    "model_attributes_type": "Input should be a section",
+    "tuple_type": "Input should be a list",
+    "path_type": "Input should be a path",
+}
+"""Faults that pydantic tells in its own words, by their type."""
