@@ -54,9 +54,9 @@ def recommend(
     for start in range(0, len(queries), _BATCH):
         rows = queries[start : start + _BATCH]
         ranked, _ = top_k(embedded.queries[rows], embedded.candidates, k, excluded=seen.take(rows))
-        for row, candidates in zip(rows.tolist(), ranked, strict=True):
+        for row, candidates in zip(rows, ranked, strict=True):
             known = candidates[candidates != UNKNOWN_ROW] - FIRST_KNOWN_ROW
             yield (
-                embedded.query_ids[row - FIRST_KNOWN_ROW],
-                [embedded.candidate_ids[index] for index in known.tolist()],
+                embedded.query_ids[int(row) - FIRST_KNOWN_ROW],
+                [embedded.candidate_ids[int(index)] for index in known],
             )

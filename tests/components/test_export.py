@@ -1,3 +1,6 @@
+# pyright: reportAttributeAccessIssue=false
+# (protobuf makes its message classes when it is imported)
+
 import json
 
 import numpy as np
