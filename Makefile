@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/ml100k.toml
 MODEL_DIR ?= runs/ml100k/published
-TARGET ?= localhost:8500
+PORT ?= 8500
+REST_PORT ?= 8501
+TITLES ?= runs/ml100k/prepared/candidates.parquet
 QUERY ?= 196
 
 .DEFAULT_GOAL := help
@@ -29,12 +31,12 @@ data/ml-100k/manifest.json: | setup
 	$(BIN)/python -m pipeline fetch ml-100k
 
 serve: setup ## Serves the published model: gRPC on 8500, REST on 8501
-	$(BIN)/python -m serving serve --port=8500 --rest_api_port=8501 --model_name=candidates \
+	$(BIN)/python -m serving serve --port=$(PORT) --rest_api_port=$(REST_PORT) --model_name=candidates \
 	  --model_base_path=$(abspath $(MODEL_DIR))
 
 ask: setup ## Asks the server for ten candidates of one query
-	$(BIN)/python -m serving ask --target $(TARGET) --query $(QUERY) --k 10 --exclude 242,302 \
-	  --titles runs/ml100k/prepared/candidates.parquet
+	$(BIN)/python -m serving ask --target localhost:$(PORT) --query $(QUERY) --k 10 --exclude 242,302 \
+	  --titles $(TITLES)
 
 test: setup ## Runs all tests
 	$(BIN)/python -m pytest

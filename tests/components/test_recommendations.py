@@ -1,0 +1,50 @@
+import pytest
+
+from components.artifacts import Checkpoint, Prepared
+from components.holdout import read_queries
+from components.recommendations import recommend, write_recommendations
+from pipeline import config, steps
+
+
+@pytest.fixture(scope="module")
+def prepared(small_run):
+    return Prepared.open(small_run.work_dir / "prepared")
+
+
+@pytest.fixture(scope="module")
+def embedded(small_run, prepared):
+    checkpoint = Checkpoint.open(small_run.work_dir / "checkpoint")
+    return steps.embedded(config.load(small_run.config), prepared, checkpoint)
+
+
+def test_a_file_has_one_line_for_every_query_of_the_split(embedded, prepared, tmp_path):
+    path = tmp_path / "deep" / "test.tsv"
+    assert write_recommendations(embedded, prepared, "test", 5, path) == 40
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    assert [query for query, _ in lines] == list(embedded.query_ids)
+    assert {len(candidates.split(" ")) for _, candidates in lines} == {5}
+    assert [each.name for each in path.parent.iterdir()] == ["test.tsv"]
+
+
+def test_a_query_gets_all_that_is_left_where_k_is_larger(embedded, prepared):
+    queries = read_queries(prepared, "test")
+    for _, candidates in recommend(embedded, prepared, "test", queries, 1000):
+        assert len(set(candidates)) == len(candidates) < 30
+
+
+def test_validation_does_not_leave_out_itself(embedded, prepared):
+    queries = read_queries(prepared, "validation")[:1]
+    ((_, validated),) = recommend(embedded, prepared, "validation", queries, 1000)
+    ((_, tested),) = recommend(embedded, prepared, "test", queries, 1000)
+    assert set(tested) < set(validated)
+
+
+def test_a_failing_write_leaves_no_file(embedded, prepared, tmp_path, monkeypatch):
+    def dies(*_):
+        yield "q1", ["c1"]
+        raise OSError("disk full")
+
+    monkeypatch.setattr("components.recommendations.recommend", dies)
+    with pytest.raises(OSError, match="disk full"):
+        write_recommendations(embedded, prepared, "test", 5, tmp_path / "test.tsv")
+    assert not (tmp_path / "test.tsv").exists()
