@@ -6,13 +6,14 @@ What stands after `--` goes to Beam.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -42,7 +43,7 @@ Overrides = Annotated[
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrides a value of the run file."),
 ]
 BeamArguments = Annotated[
-    list[str] | None, typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options of Beam.")
+    list[str] | None, typer.Argument(metavar="-- BEAM OPTIONS", help="Options of Beam.")
 ]
 
 
@@ -150,6 +151,8 @@ def recommend(
             f"{config}: with train.refit the model was trained on the validation rows; recommend "
             "for the test split, or add --set train.refit=false."
         )
+    if out.is_dir():
+        raise ConfigError(f"--out {out}: this is a directory; name a file.")
     prepared = steps.prepare(run, _options(beam))
     embedded = steps.embedded(run, prepared, steps.train(run, prepared))
     queries = write_recommendations(embedded, prepared, split.value, k, out)
@@ -176,14 +179,40 @@ def _print_counts(counts: Counts, path: Path) -> None:
 
 def main() -> None:
     """Runs a command; an error that the user can act on is one line on standard error."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_is_news)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", handlers=[handler])
     for package in ("pipeline", "components"):
         logging.getLogger(package).setLevel(logging.INFO)
     try:
         app()
     except ShortlistError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror}.", ShortlistError.exit_code)
+
+
+_MENDABLE = (errno.EACCES, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""What the file system refuses until the user frees, permits or names another place."""
+
+
+def _fail(sentence: str, exit_code: int) -> NoReturn:
+    print(f"error: {' '.join(sentence.splitlines())}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for two things that Beam logs.
+
+    One is a missing extra that only BigQuery needs; the other, with its traceback, an error of a
+    worker that `main` tells in one line.
+    """
+    is_missing_extra = str(record.msg).startswith("apitools not found")
+    raised = record.exc_info[1] if record.exc_info else None
+    return not is_missing_extra and not isinstance(raised, ShortlistError)
 
 
 if __name__ == "__main__":

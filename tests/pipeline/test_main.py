@@ -1,0 +1,412 @@
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import __main__ as cli
+from pipeline import config, steps
+from tests.conftest import SmallRun, write_run
+from tests.preparing import read_examples, rows_of
+from tests.world import write_world
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left for its user to see."""
+
+    code: int | str | None
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The only line of an error, without its prefix."""
+        assert self.code == 2, self.err
+        assert self.out == ""
+        assert len(self.err.splitlines()) == 1, self.err
+        assert self.err.startswith("error: ")
+        return self.err.removeprefix("error: ").rstrip("\n")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs a command in this process, as a process that is new would log."""
+
+    def call(*arguments: object) -> Outcome:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["python -m pipeline", *map(str, arguments)])
+            patch.setattr(logging.getLogger(), "handlers", [])
+            patch.setenv("COLUMNS", "200")
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+        return Outcome(end.value.code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return write_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def unrun(world, tmp_path):
+    """A run file over the world, of which nothing has been run."""
+    return write_run(tmp_path, world)
+
+
+@pytest.fixture
+def copied(small_run, tmp_path):
+    """The small run, in a work directory that a test may change."""
+    shutil.copytree(small_run.work_dir, tmp_path / "work")
+    return SmallRun(small_run.config, tmp_path / "work", small_run.world)
+
+
+def log_of(path: Path) -> list[str]:
+    return ["--set", f"data.interactions=['{path}']"]
+
+
+def finished(run: SmallRun) -> list[str]:
+    """What stands in the work directory under the name of something complete."""
+    if not run.work_dir.exists():
+        return []
+    return sorted(path.name for path in run.work_dir.iterdir() if path.suffix != ".partial")
+
+
+# What is wrong before anything is read
+
+
+def test_a_missing_run_file_is_one_line(call, tmp_path):
+    assert call("run", tmp_path / "none.toml").error == (
+        f"{tmp_path / 'none.toml'}: there is no such run file."
+    )
+
+
+def test_an_unknown_key_is_one_line(call, unrun):
+    unrun.config.write_text(unrun.config.read_text().replace("patience", "patients"))
+    assert call("run", unrun.config).error == (
+        f"{unrun.config}: train.patients: there is no such key (got 12)"
+    )
+    assert not unrun.work_dir.exists()
+
+
+def test_an_override_that_breaks_a_rule_is_one_line(call, unrun):
+    assert "train.epochs" in call("train", unrun.config, "--set", "train.epochs=0").error
+
+
+def test_the_direct_runner_is_refused(call, unrun):
+    told = call("run", unrun.config, "--", "--runner=DirectRunner").error
+    assert told.startswith("--runner=DirectRunner is refused: ")
+    assert not unrun.work_dir.exists()
+
+
+def test_recommending_for_rows_that_were_trained_on_is_refused(call, unrun, tmp_path):
+    out = tmp_path / "validation.tsv"
+    told = call("recommend", unrun.config, "--out", out, "--split", "validation").error
+    assert "with train.refit the model was trained on the validation rows" in told
+    assert "--set train.refit=false" in told
+    assert not out.exists()
+    assert not unrun.work_dir.exists()
+
+
+def test_a_directory_to_write_recommendations_to_is_refused(call, unrun, tmp_path):
+    told = call("recommend", unrun.config, "--out", tmp_path).error
+    assert told == f"--out {tmp_path}: this is a directory; name a file."
+
+
+def test_a_work_directory_that_cannot_be_made_is_one_line(call, unrun):
+    told = call("prepare", unrun.config, "--set", f"work_dir='{unrun.config}'").error
+    assert told == f"{unrun.config / 'prepared.partial'}: Not a directory."
+
+
+# What is wrong with the data
+
+
+def test_a_missing_input_file_is_one_line(call, unrun):
+    told = call("run", unrun.config, *log_of(Path("none.parquet"))).error
+    assert told == f"none.parquet: there is no such file; paths are relative to {Path.cwd()}."
+    assert not unrun.work_dir.exists()
+
+
+def test_a_missing_column_is_named_beside_those_there_are(call, unrun):
+    told = call("run", unrun.config, "--set", "data.query=user").error
+    assert told == (
+        f"{unrun.world.interactions}: there is no column `user`, which `data.query` names; "
+        "its columns are `query_id`, `candidate_id`, `timestamp`, `rating`."
+    )
+    assert finished(unrun) == []
+
+
+def test_a_column_of_a_wrong_type_is_named_with_both_types(call, unrun):
+    told = call("run", unrun.config, "--set", "data.query=rating").error
+    assert told == (
+        f"{unrun.world.interactions}: column `rating`, which `data.query` names, holds double; "
+        "it must hold strings or integers."
+    )
+    assert finished(unrun) == []
+
+
+def test_a_file_that_is_no_parquet_is_one_line(call, unrun, tmp_path):
+    path = tmp_path / "log.parquet"
+    path.write_bytes(b"not\nparquet\n" * 100)
+    told = call("run", unrun.config, *log_of(path)).error
+    assert told.startswith(f"{path}: the file cannot be read (Parquet magic bytes not found")
+    assert finished(unrun) == []
+
+
+def test_a_page_that_a_worker_cannot_read_is_one_line(call, unrun, tmp_path):
+    path = tmp_path / "log.parquet"
+    whole = unrun.world.interactions.read_bytes()
+    path.write_bytes(whole[:200] + b"\xff" * 400 + whole[600:])
+    assert call("run", unrun.config, *log_of(path)).error.startswith(
+        f"{path}: the file cannot be read ("
+    )
+    assert finished(unrun) == []
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv"])
+def test_data_without_rows_is_one_line(call, unrun, tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".csv"):
+        path.write_text("query_id,candidate_id,timestamp\n")
+    else:
+        pq.write_table(pq.read_table(unrun.world.interactions).slice(0, 0), path)
+    told = call("run", unrun.config, *log_of(path)).error
+    assert told == f"{path}: there is no row of interactions; nothing can be learned."
+    assert finished(unrun) == []
+
+
+def test_a_file_without_bytes_is_one_line(call, unrun, tmp_path):
+    (tmp_path / "log.csv").touch()
+    told = call("run", unrun.config, *log_of(tmp_path / "log.csv")).error
+    assert told.startswith(f"{tmp_path / 'log.csv'}: the file cannot be read (")
+
+
+def test_a_split_that_leaves_nothing_is_told_with_counts(call, unrun, tmp_path):
+    path = tmp_path / "log.parquet"
+    pq.write_table(pq.read_table(unrun.world.interactions).slice(0, 2), path)
+    told = call("run", unrun.config, *log_of(path)).error
+    assert told.startswith("`split.kind` 'per_query_time' leaves no row to validation: of 2 rows")
+    assert finished(unrun) == []
+
+
+def test_too_many_rejects_are_told_with_counts_limit_reasons_and_place(call, unrun, tmp_path):
+    path = tmp_path / "log.parquet"
+    rows = rows_of(unrun.world.interactions)
+    for row in rows[:7]:
+        row["query_id"] = ""
+    rows[7]["candidate_id"] = None
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    assert call("run", unrun.config, *log_of(path)).error == (
+        f"8 of {len(rows)} rows of the interactions cannot be used "
+        f"(7 missing_query, 1 missing_candidate): {8 / len(rows):.2%}, where "
+        f"`data.max_reject_share` allows 1.00%. They lie in {unrun.work_dir / 'rejects'}; "
+        "mend the files, or allow more."
+    )
+    assert finished(unrun) == ["rejects"]
+    kept = (unrun.work_dir / "rejects" / "part-00000.jsonl").read_text()
+    assert len(kept.splitlines()) == 8
+
+
+# The command line itself
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run"], "Missing argument 'CONFIG'"),
+        (["recommend", "run.toml"], "Missing option '--out'"),
+        (["run", "run.toml", "--runner=FlinkRunner"], "No such option: --runner"),
+        (["recommend", "run.toml", "--out", "x", "--k", "0"], "Invalid value for '--k'"),
+        (["recommend", "run.toml", "--out", "x", "--split", "train"], "'train' is not one of"),
+        (["fetch", "ml-1b"], "'ml-1b' is not one of"),
+        (["publish"], "No such command 'publish'"),
+    ],
+)
+def test_a_wrong_use_of_the_command_line_ends_with_code_2(call, arguments, told):
+    outcome = call(*arguments)
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "purpose"),
+    [
+        ([], "From interaction logs to a published candidate model"),
+        (["fetch"], "Fetches a public data set"),
+        (["prepare"], "Validates, splits and encodes the interactions"),
+        (["train"], "Trains the model"),
+        (["evaluate"], "Measures the model beside its baselines"),
+        (["export"], "Exports the model and checks it"),
+        (["run"], "Does everything: prepare, train, evaluate, export, check and publish"),
+        (["recommend"], "Writes the candidates of every query of a split"),
+    ],
+)
+def test_help_tells_what_a_command_is_for(call, arguments, purpose):
+    outcome = call(*arguments, "--help")
+    assert outcome.code == 0
+    assert purpose in outcome.out
+
+
+def test_the_help_lists_every_command(call):
+    listed = re.findall(r"^│ (\w+) ", call("--help").out, re.MULTILINE)
+    assert listed == ["fetch", "prepare", "train", "evaluate", "export", "run", "recommend"]
+
+
+# Real processes
+
+
+def process(*arguments: object) -> Outcome:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_process_tells_a_bad_run_file_in_one_line(tmp_path):
+    assert process("run", tmp_path / "none.toml").error.endswith("there is no such run file.")
+
+
+def test_a_process_tells_bad_data_in_one_line(unrun):
+    (unrun.world.interactions.parent / "notes.txt").touch()
+    told = process(
+        "run", unrun.config, *log_of(unrun.world.interactions.parent / "notes.txt")
+    ).error
+    assert told.endswith("this kind of file cannot be read; give .parquet, .csv or .csv.gz.")
+
+
+# A run that is fine
+
+
+def test_a_second_run_reuses_everything_and_prints_it_all(call, small_run):
+    outcome = call("run", small_run.config)
+    assert outcome.code == 0
+    log = [line.split(" ", 2)[2] for line in outcome.err.splitlines()]
+    work_dir = small_run.work_dir
+    assert log == [
+        f"reused artifact=prepared path={work_dir / 'prepared'}",
+        f"reused artifact=checkpoint path={work_dir / 'checkpoint'}",
+        f"reused artifact=metrics path={work_dir / 'metrics'}",
+        f"reused artifact=serving_model path={work_dir / 'export'}",
+        f"published already version=1 path={work_dir / 'published' / '1'}",
+    ]
+    assert [path.name for path in (work_dir / "published").iterdir()] == ["1"]
+    for heading in ("recall@5", "ndcg@5", "mrr@10", "hit_rate@10", "coverage@10"):
+        assert heading in outcome.out
+    systems = re.findall(r"^(two_tower|popularity|random) ", outcome.out, re.MULTILINE)
+    assert systems == ["two_tower", "popularity", "random"] * 2
+    queries = re.findall(r"^query (\w+) +candidates$", outcome.out, re.MULTILINE)
+    assert len(set(queries)) == 5
+    assert len(re.findall(r"^Candidate \d+ +Candidate \d+$", outcome.out, re.MULTILINE)) == 25
+    lies = dict(re.findall(r"^([a-z ]+?)   +(/\S+)$", outcome.out, re.MULTILINE))
+    assert set(lies) == {"prepared data", "rejected rows", "metrics", "training log", "published"}
+    assert all(Path(path).exists() for name, path in lies.items() if name != "rejected rows")
+    assert f"-m pipeline recommend {small_run.config} --out " in outcome.out.split("next:")[1]
+
+
+def test_the_candidates_shown_were_not_among_those_seen(call, small_run):
+    for block in call("run", small_run.config).out.split("\nquery ")[1:]:
+        pairs = re.findall(r"^(Candidate \d+) +(Candidate \d+)$", block, re.MULTILINE)
+        seen, shown = (set(column) for column in zip(*pairs, strict=True))
+        assert not seen & shown
+
+
+def test_another_learning_rate_trains_again_on_the_same_preparation(call, copied, tmp_path):
+    out = tmp_path / "validation.tsv"
+    outcome = call(
+        *("recommend", copied.config, "--out", out, "--split", "validation", "--k", "5"),
+        *("--set", f"work_dir='{copied.work_dir}'"),
+        *("--set", "train.learning_rate=0.1", "--set", "train.refit=false"),
+        *("--set", "train.epochs=1"),
+    )
+    assert outcome.code == 0
+    assert "reused artifact=prepared" in outcome.err
+    assert "made artifact=checkpoint" in outcome.err
+    assert "phase=select epoch=1 " in outcome.err
+    assert "phase=refit" not in outcome.err
+    seen = pairs_of(copied, "train")
+    lists = read_lists(out)
+    assert lists.keys() == {query for query, _ in pairs_of(copied, "validation")}
+    assert all((query, each) not in seen for query, found in lists.items() for each in found)
+    assert any(
+        (query, each) in pairs_of(copied, "validation")
+        for query, found in lists.items()
+        for each in found
+    )
+
+
+# Recommendations
+
+
+def read_lists(path: Path) -> dict[str, list[str]]:
+    lines = path.read_text().splitlines()
+    assert all(re.fullmatch(r"q\d+\t(c\d+ )*c\d+", line) for line in lines)
+    return {query: found.split(" ") for query, found in (line.split("\t") for line in lines)}
+
+
+def pairs_of(run: SmallRun, *splits: str) -> set[tuple[str, str]]:
+    """The queries and candidates of the rows of splits, by id."""
+    prepared = run.work_dir / "prepared"
+    queries, candidates = (
+        [row["id"] for row in rows_of(prepared / f"{name}.parquet")]
+        for name in ("queries", "candidates")
+    )
+    return {
+        (queries[query - 1], candidates[candidate - 1])
+        for split in splits
+        for candidate, query, _ in read_examples(prepared, split)
+        if query and candidate
+    }
+
+
+@pytest.fixture
+def recommend(call, small_run, tmp_path):
+    def recommend(k: int, name: str = "test.tsv") -> Path:
+        outcome = call("recommend", small_run.config, "--out", tmp_path / name, "--k", k)
+        assert outcome.code == 0
+        assert outcome.out == f"{len(read_lists(tmp_path / name))} queries: {tmp_path / name}\n"
+        return tmp_path / name
+
+    return recommend
+
+
+@pytest.mark.parametrize("k", [3, 1000])
+def test_every_test_query_gets_k_unseen_candidates_or_all(recommend, small_run, k):
+    seen = pairs_of(small_run, "train", "validation")
+    catalogue = len(rows_of(small_run.work_dir / "prepared" / "candidates.parquet"))
+    lists = read_lists(recommend(k))
+    assert lists.keys() == {query for query, _ in pairs_of(small_run, "test")}
+    for query, found in lists.items():
+        own = {candidate for name, candidate in seen if name == query}
+        assert not own & set(found)
+        assert len(found) == len(set(found)) == min(k, catalogue - len(own))
+
+
+def test_the_candidates_stand_best_first(recommend, small_run):
+    run = config.load(small_run.config)
+    prepared = steps.Prepared.open(small_run.work_dir / "prepared")
+    checkpoint = steps.Checkpoint.open(small_run.work_dir / "checkpoint")
+    vectors = steps.embedded(run, prepared, checkpoint)
+    of_query = dict(zip(vectors.query_ids, vectors.queries[1:], strict=True))
+    of_candidate = dict(zip(vectors.candidate_ids, vectors.candidates[1:], strict=True))
+    for query, found in read_lists(recommend(1000)).items():
+        scores = [of_query[query] @ of_candidate[candidate] for candidate in found]
+        assert (np.diff(scores) <= 1e-6).all()
+
+
+def test_the_same_run_recommends_the_same_bytes(recommend):
+    assert recommend(10).read_bytes() == recommend(10, "again.tsv").read_bytes()
+    assert recommend(3).read_text().split("\t")[0] == recommend(10).read_text().split("\t")[0]
