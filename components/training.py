@@ -54,7 +54,7 @@ class TrainingConfig(BaseModel):
     """Rows a step; each row's candidate is a negative of every other row."""
     epochs: Annotated[int, Field(ge=1)] = 100
     """Most passes over the training rows."""
-    patience: Annotated[int, Field(ge=1)] = 5
+    patience: Annotated[int, Field(ge=1)] = 10
     """Epochs without a better validation recall before training stops."""
     validation_k: Annotated[int, Field(ge=1)] = 20
     """Cut-off of the validation recall."""

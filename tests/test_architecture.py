@@ -1,3 +1,5 @@
+# pyright: reportAttributeAccessIssue=false
+# (protobuf makes its message classes when it is imported)
 """What holds for the project as a whole."""
 
 import importlib.metadata

@@ -7,14 +7,14 @@ from models import losses, negatives
 
 # Candidates 10, 20, 10, 30 in one batch, with frequencies .5, .3, .5, .2.
 IDS = [10, 20, 10, 30]
-LOG_Q = np.log([0.5, 0.3, 0.5, 0.2]).astype(np.float32)
+LOG_Q = tf.math.log([0.5, 0.3, 0.5, 0.2])
 LOGITS = [[2, 1, 2, 0.5], [0.3, 1.5, 0.3, 0.2], [1, -0.5, 1, 0.7], [0.1, 0.4, 0.1, 0.9]]
 
 
 def loss(logits, *, corrected, masked):
     logits, positives = tf.constant(logits, tf.float32), tf.range(4)
     if corrected:
-        logits = negatives.subtract_log_q(logits, tf.constant(LOG_Q))
+        logits = negatives.subtract_log_q(logits, LOG_Q)
     hits = negatives.accidental_hits(tf.constant(IDS), positives) if masked else None
     return losses.softmax(logits, positives, masked=hits).numpy()
 

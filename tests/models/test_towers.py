@@ -1,7 +1,10 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.similarity import Similarity
 from models.towers import FeatureTable, Tower
 
 ENTITIES = 4
@@ -9,7 +12,7 @@ COLOUR = FeatureTable("colour", np.array([0, 1, 2, 1], np.int32), 3)
 TAGS = FeatureTable("tags", np.array([[0, 0], [1, 2], [2, 0], [0, 0]], np.int32), 3)
 
 
-def tower(features, *, similarity="dot", seed=1):
+def tower(features, *, similarity: Similarity = "dot", seed=1):
     return Tower(
         ENTITIES, features, embedding_dim=3, similarity=similarity, seed=seed, name="tower"
     )
@@ -34,7 +37,8 @@ def test_an_embedding_sums_the_id_and_its_features():
 
 def test_rows_of_unknown_static_shape_are_embedded_alike():
     layer = tower([COLOUR, TAGS])
-    traced = tf.function(layer, input_signature=[tf.TensorSpec(None, tf.int32)])
+    any_rank: Any = None  # the stub of TensorFlow knows no unknown rank
+    traced = tf.function(layer, input_signature=[tf.TensorSpec(any_rank, tf.int32)])
     np.testing.assert_allclose(traced(tf.range(ENTITIES)), layer(tf.range(ENTITIES)), atol=1e-7)
 
 
