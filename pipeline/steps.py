@@ -18,6 +18,7 @@ from components import export as exporting
 from components import preparation as preparing
 from components import publish as publishing
 from components.artifacts import Checkpoint, Counts, Metrics, Prepared, ServingModel
+from components.beam import job
 from components.embedded import Embedded
 from components.model import build_model, restore
 from models.two_tower import TwoTower
@@ -34,7 +35,7 @@ def prepare(run: Run, options: PipelineOptions) -> Prepared:
         run.work_dir / "prepared",
         preparing.describe(config),
         preparing.input_digests(config),
-        lambda directory: preparing.prepare(config, directory, options),
+        lambda directory: job.prepare(config, directory, options),
     )
 
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from components.artifacts import Counts
-from components.preparation import PreparationConfig, prepare
+from components.beam.job import prepare
+from components.preparation import PreparationConfig
 from pipeline.runners import pipeline_options
 from tests.world import World
 

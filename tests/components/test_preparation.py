@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 
 from components.artifacts import Prepared
+from components.beam.job import prepare
 from components.preparation import (
     PreparationConfig,
     describe,
     input_digests,
     input_files,
-    prepare,
 )
 from components.splits import SPLITS
 from pipeline.runners import pipeline_options

@@ -15,8 +15,7 @@ from apache_beam.coders.coders import ListCoder
 from apache_beam.pvalue import AsDict, AsIter, AsSingleton, PBegin, PCollection
 from apache_beam.typehints import with_input_types, with_output_types
 
-from components.catalogue import Side
-from components.elements import (
+from components.beam.elements import (
     KEPT,
     REJECTED,
     TALLIED,
@@ -35,9 +34,10 @@ from components.elements import (
     write_file_rejects,
     write_tallies,
 )
+from components.beam.table_coder import TableCoder
+from components.catalogue import Side
 from components.interactions import QUERY, InteractionsConfig
 from components.splits import GlobalTime, SplitConfig
-from components.table_coder import TableCoder
 from components.vocabularies import merge_counts
 
 _TABLES_TO_MERGE = 64

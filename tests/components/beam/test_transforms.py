@@ -6,13 +6,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 
+from components.beam.elements import part_by_id
+from components.beam.table_coder import TableCoder
+from components.beam.transforms import FindCuts, MergeCounts, SplitByQuery
 from components.columns import ID_TYPE
-from components.elements import part_by_id
 from components.hashing import hash_ids
 from components.interactions import interactions_schema
 from components.splits import Cuts, GlobalTime, PerQueryTime
-from components.table_coder import TableCoder
-from components.transforms import FindCuts, MergeCounts, SplitByQuery
 
 SCHEMA = interactions_schema(labelled=False)
 

@@ -1,0 +1,188 @@
+"""The job of the preparation: composes the transforms and runs them.
+
+    sources --ReadInteractions--+--> rejects/part-*.jsonl
+                                +--> batches --FindCuts--+   (a global split only)
+                                        |                |
+                                        +------SplitByQuery--> one table a shard, sorted and split
+                                                  |     |
+            queries, candidates <--RankTraining---+     |
+                     |                                  |
+                     +-----------WriteExamples----------+--> examples/*.tfrecord
+
+Elements are Arrow tables, keys are small integers. A shard holds all rows of its queries.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from components.artifacts import Counts
+from components.beam.elements import Source
+from components.beam.transforms import (
+    RankTraining,
+    ReadInteractions,
+    SplitByQuery,
+    WriteExamples,
+    WriteTallies,
+)
+from components.catalogue import Side, layout
+from components.errors import DataError
+from components.files import InputFile, pieces
+from components.interactions import CANDIDATE, QUERY, REASONS, interactions_schema
+from components.preparation import (
+    PreparationConfig,
+    check_inputs,
+    find_inputs,
+    interaction_sections,
+)
+from components.rejects import REJECTS, check_share, forget_rejects, keep_rejects
+from components.splits import SPLITS
+
+_log = logging.getLogger(__name__)
+
+_TALLIES = "tallies.json"
+_TALLIED = (
+    "rows_read",
+    "rows_below_min_label",
+    "rows_rejected",
+    *(f"rejected_{reason}" for reason in REASONS),
+    *(f"rows_{split}" for split in SPLITS),
+)
+_DATA_ERROR = re.compile(
+    rf"{re.escape(DataError.__module__)}\.{DataError.__name__}: "
+    r"(?P<sentence>.*?)(?: \[while running '.*'\])?$",
+    re.MULTILINE,
+)
+
+
+def prepare(config: PreparationConfig, directory: Path, options: PipelineOptions) -> Counts:
+    """Fills `directory` with the layout of `artifacts.Prepared` and returns the counts.
+
+    Rows that cannot be used lie in `rejects/`, one JSON object a line. Where there are too many of
+    them, the rejects are kept at `rejects/` beside `directory`, which does not outlive a failure;
+    the next preparation removes them.
+
+    Raises:
+      DataError: The input files cannot be used, or leave a split without rows.
+    """
+    found = find_inputs(config)
+    check_inputs(config, found)
+    kept_at = directory.parent / REJECTS
+    forget_rejects(kept_at)
+    counts = _run(config, found, directory, options)
+    if not counts["rows_read"]:
+        files = ", ".join(
+            file.path for section in interaction_sections(config.data) for file in found[section]
+        )
+        raise DataError(f"{files}: there is no row of interactions; nothing can be learned.")
+    try:
+        check_share(counts, config.data.max_reject_share, kept_at)
+    except DataError:
+        keep_rejects(directory / REJECTS, kept_at)
+        raise
+    if counts["rows_rejected"]:
+        _log.warning("rejected rows=%d of=%d", counts["rows_rejected"], counts["rows_read"])
+    _check_splits(config, counts)
+    return counts
+
+
+def _run(
+    config: PreparationConfig,
+    found: Mapping[str, Sequence[InputFile]],
+    directory: Path,
+    options: PipelineOptions,
+) -> dict[str, int]:
+    files = [
+        (file, SPLITS.index(section) if config.data.is_ready_made else None)
+        for section in interaction_sections(config.data)
+        for file in found[section]
+    ]
+    sources = [
+        Source(piece, part, split)
+        for part, (file, split) in enumerate(files)
+        for piece in pieces(file)
+    ]
+    counts = _run_job(config, sources, directory, options)
+    prepared = layout(directory)
+    counts["queries"] = pq.read_metadata(prepared.queries).num_rows
+    counts["candidates"] = pq.read_metadata(prepared.candidates).num_rows
+    return counts
+
+
+def _check_splits(config: PreparationConfig, counts: Mapping[str, int]) -> None:
+    for split in SPLITS:
+        if counts[f"rows_{split}"] == 0:
+            how = "`data`" if config.split is None else f"`split.kind` {config.split.kind!r}"
+            sizes = ", ".join(f"{counts[f'rows_{name}']} {name}" for name in SPLITS)
+            raise DataError(
+                f"{how} leaves no row to {split}: of {counts['rows_read']} rows read, "
+                f"{counts['rows_rejected']} were rejected, {counts['rows_below_min_label']} lay "
+                f"below `data.min_label`, and {sizes} remain. Give more rows, or split otherwise."
+            )
+
+
+def _run_job(
+    config: PreparationConfig,
+    sources: Sequence[Source],
+    directory: Path,
+    options: PipelineOptions,
+) -> dict[str, int]:
+    """Reads the sources and fills `directory`.
+
+    Returns:
+      How many rows were read, rejected and written, by name.
+
+    Raises:
+      DataError: A worker found an input file that cannot be used.
+    """
+    try:
+        with beam.Pipeline(options=options) as pipeline:
+            _compose(pipeline, config, sources, directory)
+    except Exception as error:
+        # A runner hands on what a worker raised as text: the traceback, its last line the error.
+        found = _DATA_ERROR.search(str(error))
+        if found is None:
+            raise
+        raise DataError(found["sentence"]) from error
+    path = directory / _TALLIES
+    tallies = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    return dict.fromkeys(_TALLIED, 0) | tallies
+
+
+def _compose(
+    pipeline: beam.Pipeline,
+    config: PreparationConfig,
+    sources: Sequence[Source],
+    directory: Path,
+) -> None:
+    data = config.data
+    schema = interactions_schema(labelled=data.label is not None, split=config.split is None)
+    delimiter = data.csv_delimiter
+    queries = Side("queries", QUERY, config.queries, delimiter, None)
+    candidates = Side("candidates", CANDIDATE, config.candidates, delimiter, config.frequencies)
+
+    rows, read = pipeline | "ReadInteractions" >> ReadInteractions(
+        sources, data, directory / REJECTS
+    )
+    shards = rows | "SplitByQuery" >> SplitByQuery(config.split, config.shards, schema)
+    written = shards | "WriteExamples" >> WriteExamples(
+        queries=shards | "Queries" >> RankTraining(queries, directory),
+        candidates=shards | "Candidates" >> RankTraining(candidates, directory),
+        directory=directory,
+        shards=config.shards,
+        seed=config.seed,
+    )
+    (
+        (read, written)
+        | "Tallies" >> beam.Flatten()
+        | "WriteTallies" >> WriteTallies(directory / _TALLIES)
+    )
