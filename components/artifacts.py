@@ -153,7 +153,12 @@ class Artifact:
             return cls.open(path)
         started = time.monotonic()
         partial = _partial(path, recipe, resumable=resumable)
-        counts = build(partial)
+        try:
+            counts = build(partial)
+        except Exception:
+            if not resumable:
+                shutil.rmtree(partial)
+            raise
         (partial / _FINGERPRINT).unlink()
         Manifest(recipe, recipe.fingerprint, counts).write(partial)
         _replace(partial, path)

@@ -85,6 +85,11 @@ def check_columns(file: InputFile, wanted: Sequence[Wanted], delimiter: str) -> 
                 f"{file.path}: there is no column `{want.column}`, which `{want.key}` names; "
                 f"its columns are {', '.join(f'`{name}`' for name in schema.names)}."
             )
+        if schema.names.count(want.column) > 1:
+            raise DataError(
+                f"{file.path}: column `{want.column}`, which `{want.key}` names, stands there "
+                f"{schema.names.count(want.column)} times; give each column a name of its own."
+            )
         kind = schema.field(want.column).type
         if not want.allows(kind):
             raise DataError(

@@ -56,11 +56,10 @@ _TALLIED = (
     *(f"rejected_{reason}" for reason in REASONS),
     *(f"rows_{split}" for split in SPLITS),
 )
-_DATA_ERROR = re.compile(
-    rf"{re.escape(DataError.__module__)}\.{DataError.__name__}: "
-    r"(?P<sentence>.*?)(?: \[while running '.*'\])?$",
-    re.MULTILINE,
+_RAISED = re.compile(
+    rf"{re.escape(DataError.__module__)}\.{DataError.__name__}: (.*)$", re.MULTILINE
 )
+_STEP = re.compile(r" \[while running '.*'\]$")
 
 
 def prepare(config: PreparationConfig, directory: Path, options: PipelineOptions) -> Counts:
@@ -147,11 +146,10 @@ def _run_job(
         with beam.Pipeline(options=options) as pipeline:
             _compose(pipeline, config, sources, directory)
     except Exception as error:
-        # A runner hands on what a worker raised as text: the traceback, its last line the error.
-        found = _DATA_ERROR.search(str(error))
-        if found is None:
+        sentence = _data_error(error)
+        if sentence is None:
             raise
-        raise DataError(found["sentence"]) from error
+        raise DataError(sentence) from error
     path = directory / _TALLIES
     tallies = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
@@ -186,3 +184,15 @@ def _compose(
         | "Tallies" >> beam.Flatten()
         | "WriteTallies" >> WriteTallies(directory / _TALLIES)
     )
+
+
+def _data_error(error: Exception) -> str | None:
+    """The sentence of the `DataError` that a worker raised, if it was one.
+
+    A runner in this process hands on the error, others its traceback as text, whose last line it
+    is; both add the step that was running.
+    """
+    if isinstance(error, DataError):
+        return _STEP.sub("", str(error))
+    raised = _RAISED.search(str(error))
+    return raised and _STEP.sub("", raised[1])
