@@ -28,7 +28,7 @@ def built(monkeypatch):
 
         return build
 
-    monkeypatch.setattr(steps.preparing, "prepare", building("prepare"))
+    monkeypatch.setattr(steps.job, "prepare", building("prepare"))
     monkeypatch.setattr(steps.training, "train", building("train"))
     monkeypatch.setattr(steps.evaluation, "evaluate", building("evaluate"))
     monkeypatch.setattr(steps.exporting, "export", building("export"))
@@ -143,7 +143,7 @@ def test_training_of_another_config_starts_anew(built, unrun, monkeypatch):
 
 def test_a_preparation_starts_anew(built, unrun, monkeypatch):
     left_behind: list[bool] = []
-    dies_once(monkeypatch, steps.preparing, "prepare", left_behind)
+    dies_once(monkeypatch, steps.job, "prepare", left_behind)
     with pytest.raises(KeyboardInterrupt):
         do_all(unrun)
     assert not (unrun.work_dir / "prepared").exists()
