@@ -220,41 +220,34 @@ def test_too_many_rejects_are_told_with_counts_limit_reasons_and_place(call, unr
 # What is still told badly: each of these ought to be one line that begins with `error: `
 
 
-@pytest.mark.xfail(reason="Beam's ValueError escapes with a traceback", raises=ValueError)
 def test_an_unknown_runner_is_one_line(call, unrun):
     assert "NoRunner" in call("run", unrun.config, "--", "--runner=NoRunner").error
 
 
-@pytest.mark.xfail(reason="Beam prints the usage of all its options", raises=AssertionError)
 def test_a_bad_value_of_a_beam_option_is_one_line(call, unrun):
     told = call("run", unrun.config, "--", "--direct_num_workers=many").error
     assert "direct_num_workers" in told
 
 
-@pytest.mark.xfail(reason="Beam's warning stands before the error", raises=AssertionError)
 def test_an_unknown_beam_option_is_one_line(call, unrun):
     assert "--runer" in call("run", unrun.config, "--", "--runer=FlinkRunner").error
 
 
-@pytest.mark.xfail(reason="Beam passes over it with a warning", raises=AssertionError)
 def test_a_stray_word_is_refused(call, unrun):
     assert "seed=5" in call("prepare", unrun.config, "seed=5").error
 
 
-@pytest.mark.xfail(reason="the look at its type raises a KeyError", raises=KeyError)
 def test_a_column_that_stands_twice_is_one_line(call, unrun, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("query_id,query_id,candidate_id,timestamp\na,a,b,1\n")
     assert "query_id" in call("run", unrun.config, *log_of(path)).error
 
 
-@pytest.mark.xfail(reason="Beam's name of the step is left in", raises=AssertionError)
 def test_what_a_worker_found_ends_with_our_own_sentence(call, unrun):
     features = "queries.features=[{kind='numeric', name='gender', boundaries=[1]}]"
     assert "while running" not in call("run", unrun.config, "--set", features).error
 
 
-@pytest.mark.xfail(reason="prepared.partial stays", raises=AssertionError)
 def test_a_failed_preparation_leaves_nothing_behind(call, unrun):
     assert call("run", unrun.config, "--set", "data.query=user").error
     assert list(unrun.work_dir.iterdir()) == []
