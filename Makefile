@@ -9,6 +9,7 @@ PORT ?= 8500
 REST_PORT ?= 8501
 TITLES ?= runs/ml100k/prepared/candidates.parquet
 QUERY ?= 196
+EXCLUDE ?= 242,302
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run serve ask test check lock clean
@@ -35,8 +36,8 @@ serve: setup ## Serves the published model: gRPC on 8500, REST on 8501
 	  --model_base_path=$(abspath $(MODEL_DIR))
 
 ask: setup ## Asks the server for ten candidates of one query
-	$(BIN)/python -m serving ask --target localhost:$(PORT) --query $(QUERY) --k 10 --exclude 242,302 \
-	  --titles $(TITLES)
+	$(BIN)/python -m serving ask --target localhost:$(PORT) --query $(QUERY) --k 10 --exclude $(EXCLUDE) \
+	  $(if $(TITLES),--titles $(TITLES))
 
 test: setup ## Runs all tests
 	$(BIN)/python -m pytest

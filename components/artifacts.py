@@ -202,6 +202,11 @@ class Prepared(Artifact):
         """JSON object: `total`, `catalogue`, `smoothing`, `log_q_unknown`."""
         return self.path / "frequencies.json"
 
+    @property
+    def rejects(self) -> Path:
+        """Directory of the rows that were rejected, with their reasons; absent where none was."""
+        return self.path / "rejects"
+
     def vocabulary(self, feature: str) -> Path:
         """Parquet table `value`, `count` of one feature, most frequent first."""
         return self.path / "vocabularies" / f"{feature}.parquet"

@@ -99,7 +99,7 @@ def _missed(request: GoldenRequest, ids: Sequence[str], scores: np.ndarray) -> i
 
 def main(arguments: Sequence[str]) -> int:
     """Checks the model in the one argument; returns the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     (model,) = arguments
     found = list(differences(Path(model)))
     sys.stdout.write("".join(f"{line}\n" for line in found))

@@ -62,7 +62,7 @@ class TrainingConfig(BaseModel):
     """Whether the validation rows, the newest that training may see, are trained on at last."""
     optimizer: Literal["adagrad", "adam"] = "adagrad"
     """`adagrad` updates only the rows of a batch; `adam` costs more a step."""
-    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     shuffle_rows: Annotated[int, Field(ge=1)] = 100_000
     """Rows of the window that shuffles what is read from all shards in turn."""
     steps_per_execution: Annotated[int, Field(ge=1)] = 10

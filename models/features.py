@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 UNKNOWN_ROW = 0
 FIRST_KNOWN_ROW = 1
@@ -48,7 +48,7 @@ class NumericFeature(_Feature):
     """A number, cut into buckets: an embedding a bucket."""
 
     kind: Literal["numeric"]
-    boundaries: Annotated[tuple[float, ...], Field(min_length=1)]
+    boundaries: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
     """Lower bounds of the buckets after the first, strictly increasing."""
 
     @field_validator("boundaries")

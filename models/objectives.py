@@ -16,7 +16,7 @@ class InBatchSoftmax(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["in_batch_softmax"] = "in_batch_softmax"
-    temperature: Annotated[float, Field(gt=0)] = 0.2
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.2
     """Divisor of the similarity, applied before the correction."""
     learn_temperature: bool = False
     """Whether training moves the temperature, within [0.01, 1]."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # Before TensorFlow is imported, here and nowhere else: TensorFlow Recommenders needs legacy Keras.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Level 2 would still tell a machine without a GPU that it has none, as an error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
     name="python -m pipeline",

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.errors import ConfigError
@@ -38,22 +38,14 @@ class Run(PreparationConfig):
     """What the run is called; names the default `work_dir`, `runs/<name>`."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Decides all that is random: the order of rows, the initial weights, what is sampled."""
-    work_dir: Path = Path()
-    """Where the artifacts lie."""
-    model_dir: Path = Path()
-    """Where versions are published: the base path of the model server."""
+    work_dir: Path
+    """Where the artifacts lie; `runs/<name>` where the file does not say."""
+    model_dir: Path
+    """Where versions are published: a server's base path; `<work_dir>/published` by default."""
     model: ModelConfig = ModelConfig()
     train: TrainingConfig = TrainingConfig()
     evaluate: EvaluationConfig = EvaluationConfig()
     export: ExportConfig = ExportConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_directories(cls, values: Any) -> Any:  # noqa: ANN401 -- whatever the file holds
-        if isinstance(values, dict) and "name" in values:
-            values = {"work_dir": f"runs/{values['name']}", **values}
-            values = {"model_dir": f"{values['work_dir']}/published", **values}
-        return values
 
     @property
     def preparation(self) -> PreparationConfig:
@@ -77,8 +69,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Run:
     values = _read(path)
     for override in overrides:
         _override(values, override)
+    work_dir = values.setdefault("work_dir", f"runs/{values.get('name')}")
+    values.setdefault("model_dir", f"{work_dir}/published")
     try:
-        return Run.model_validate(values)
+        # As JSON, for its strict types: `true` is no number, and an array may be a tuple.
+        return Run.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         faults = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
         told = [_sentence(fault, values) for fault in faults]
@@ -184,7 +179,7 @@ _LONGEST_SHOWN = 120
 _RULES = {
     "model_type": "Input should be a section",
     "model_attributes_type": "Input should be a section",
+    "dict_type": "Input should be a section",
     "tuple_type": "Input should be a list",
-    "path_type": "Input should be a path",
 }
 """Faults that pydantic tells in its own words, by their type."""

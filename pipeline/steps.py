@@ -73,7 +73,12 @@ def evaluate(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> Metrics:
 
 def export(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> ServingModel:
     """Exports the model and checks that a fresh process answers as the trainer does."""
-    config = {"export": _json(run.export), "model": _json(run.model), "seed": run.seed}
+    config = {
+        "name": run.name,
+        "export": _json(run.export),
+        "model": _json(run.model),
+        "seed": run.seed,
+    }
     inputs = _inputs(prepared, checkpoint)
 
     def build(directory: Path) -> Counts:
@@ -82,7 +87,7 @@ def export(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> ServingModel
             _trained(run, prepared, checkpoint),
             prepared,
             directory,
-            provenance={"name": run.name, "config": config, "inputs": inputs},
+            provenance={**config, "inputs": inputs},
             seed=run.seed,
         )
 

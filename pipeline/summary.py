@@ -54,20 +54,22 @@ def print_run(
 ) -> None:
     """Prints the metrics, five queries' candidates, where everything lies and the next commands."""
     print_metrics(metrics)
-    for query, seen, found in _looks(steps.embedded(run, prepared, checkpoint), prepared):
+    looks = list(_looks(steps.embedded(run, prepared, checkpoint), prepared))
+    for query, seen, found in looks:
         typer.echo(f"\nquery {query:<{_WIDTH - 6}}  candidates")
         for old, new in itertools.zip_longest(seen, found, fillvalue=""):
             typer.echo(f"{old[:_WIDTH]:<{_WIDTH}}  {new[:_WIDTH]}".rstrip())
+    titled = TITLE in pq.read_schema(prepared.candidates).names
     typer.echo(f"""
 prepared data   {prepared.path}
-rejected rows   {prepared.path / "rejects"}
+rejected rows   {prepared.rejects if prepared.rejects.exists() else "none"}
 metrics         {metrics.table}
 training log    {checkpoint.log}
 published       {version}
 
 next:
-  make serve                                    serves the published model: gRPC 8500, REST 8501
-  make ask                                      asks it for ten candidates
+  make serve MODEL_DIR={run.model_dir}
+  make ask QUERY={looks[0][0]} TITLES={prepared.candidates if titled else ""}
   .venv/bin/tensorboard --logdir {checkpoint.path / "tensorboard"}
   .venv/bin/python -m pipeline recommend {config} --out {run.work_dir / "test.tsv"}""")
 

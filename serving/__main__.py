@@ -77,7 +77,8 @@ def ask(
 
 
 def _run(parsed: Flags) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Level 2 would still tell a machine without a GPU that it has none, as an error.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     import asyncio
 

@@ -352,8 +352,9 @@ def test_a_second_run_reuses_everything_and_prints_it_all(call, small_run):
     assert len(set(queries)) == 5
     assert len(re.findall(r"^Candidate \d+ +Candidate \d+$", outcome.out, re.MULTILINE)) == 25
     lies = dict(re.findall(r"^([a-z ]+?)   +(/\S+)$", outcome.out, re.MULTILINE))
-    assert set(lies) == {"prepared data", "rejected rows", "metrics", "training log", "published"}
-    assert all(Path(path).exists() for name, path in lies.items() if name != "rejected rows")
+    assert set(lies) == {"prepared data", "metrics", "training log", "published"}
+    assert all(Path(path).exists() for path in lies.values())
+    assert "rejected rows   none\n" in outcome.out
     assert f"-m pipeline recommend {small_run.config} --out " in outcome.out.split("next:")[1]
 
 

@@ -63,7 +63,7 @@ ALL = ["prepare", "train", "evaluate", "export"]
         ("evaluate.cutoffs=[5]", ["evaluate"]),
         ("export.k=5", ["export"]),
         ("model_dir=elsewhere", []),
-        ("name=other", []),
+        ("name=other", ["export"]),
     ],
 )
 def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(built, unrun, override, stale):
