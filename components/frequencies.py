@@ -51,8 +51,8 @@ def frequencies(counts: np.ndarray, smoothing: float) -> Frequencies:
       smoothing: Positive count that every candidate starts with.
 
     Example:
-      >>> frequencies(np.array([7, 2, 1, 0]), smoothing=0.5).log_q.round(4).tolist()
-      [-0.4700000286102295, -1.5686000585556030, -2.0794000625610352, -3.1779999732971191]
+      >>> print(np.exp(frequencies(np.array([7, 2, 1, 0]), smoothing=0.5).log_q).round(4))
+      [0.625  0.2083 0.125  0.0417]
     """
     total, catalogue = int(counts.sum()), len(counts)
     log_mass = np.log(total + smoothing * max(catalogue, 1))
