@@ -5,10 +5,9 @@ The job itself is `components.beam.job`; this module needs no Beam, which takes 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,12 +20,6 @@ from components.interactions import InteractionsConfig
 from components.interactions import wanted_columns as interaction_columns
 from components.splits import SPLITS, SplitConfig
 from models.features import vocabulary_features
-
-if TYPE_CHECKING:
-    pass
-
-
-_log = logging.getLogger(__name__)
 
 
 class PreparationConfig(BaseModel):
