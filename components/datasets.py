@@ -13,10 +13,10 @@ import re
 import subprocess
 import sys
 import tempfile
-import urllib.error
+import time
 import urllib.request
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ RECBOLE_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a4
 ML_100K_ROWS = {"interactions": 100_000, "queries": 943, "candidates": 1_682}
 
 _TIMEOUT_S = 5
+_DOWNLOAD_S = 60
+_CHUNK_BYTES = 1 << 16
 _PIP_TIMEOUT_S = 300
 _GENRES = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
@@ -62,7 +64,7 @@ def fetch_ml_100k(directory: Path) -> Dataset:
     """MovieLens 100K at `directory`, fetched unless it is there.
 
     Raises:
-      DataError: Neither source can be reached, or what came is not the data set.
+      DataError: Neither source can be reached and gives the whole data set.
     """
     return Dataset.make(directory, {"name": "ml-100k"}, {}, _fetch)
 
@@ -126,35 +128,65 @@ def check_ml_100k(data: MovieLens) -> None:
 
 
 def _fetch(directory: Path) -> Counts:
-    try:
-        with urllib.request.urlopen(GROUPLENS_ZIP, timeout=_TIMEOUT_S) as response:
-            data = from_grouplens(response.read())
-    except (OSError, zipfile.BadZipFile) as error:
-        _log.info("unreachable url=%s reason=%s", GROUPLENS_ZIP, error)
-        data = _fetch_recbole(error)
-    check_ml_100k(data)
+    data = _first_whole(
+        {
+            GROUPLENS_ZIP: lambda: from_grouplens(_download(GROUPLENS_ZIP)),
+            f"{RECBOLE} from the Python package index": _fetch_recbole,
+        }
+    )
     return write_movie_lens(data, directory)
 
 
-def _fetch_recbole(why: Exception) -> MovieLens:
+def _first_whole(sources: Mapping[str, Callable[[], MovieLens]]) -> MovieLens:
+    """What the first source gives that can be reached and holds the whole data set."""
+    failures: dict[str, str] = {}
+    for name, fetch in sources.items():
+        try:
+            data = fetch()
+            check_ml_100k(data)
+        except Exception as error:  # what a damaged download can raise has no common base
+            failures[name] = _reason(error)
+            _log.info("unusable source=%s reason=%s", name, failures[name])
+        else:
+            return data
+    tried = " nor ".join(f"{name} ({reason})" for name, reason in failures.items())
+    raise DataError(
+        f"ml-100k: neither {tried} gives the data set; try again where one of them can be reached."
+    )
+
+
+def _reason(error: Exception) -> str:
+    said = " ".join(str(error).split()).removeprefix("ml-100k: ").removesuffix(".")
+    return said if isinstance(error, DataError) else f"{type(error).__name__}: {said}"
+
+
+def _download(url: str) -> bytes:
+    """The body of `url`, in `_DOWNLOAD_S` altogether: a timeout alone bounds each read only."""
+    deadline = time.monotonic() + _DOWNLOAD_S
+    body = io.BytesIO()
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:
+        while chunk := response.read1(_CHUNK_BYTES):
+            body.write(chunk)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the download did not end within {_DOWNLOAD_S} s")
+    return body.getvalue()
+
+
+def _fetch_recbole() -> MovieLens:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", folder, RECBOLE]
-        pip = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False
-        )
+        try:
+            pip = subprocess.run(
+                command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DataError(f"pip did not end within {_PIP_TIMEOUT_S} s") from error
         wheels = list(Path(folder).glob("*.whl"))
         if pip.returncode or len(wheels) != 1:
-            said = " ".join(pip.stderr.split()[-30:])
-            raise DataError(
-                f"ml-100k: neither {GROUPLENS_ZIP} ({why}) nor {RECBOLE} from the Python package "
-                f"index ({said}) can be fetched; try again where one of them can be reached."
-            )
+            raise DataError(" ".join(pip.stderr.split()[-30:]) or "pip gave no wheel")
         if file_digest(wheels[0]) != RECBOLE_SHA256:
-            raise DataError(
-                f"ml-100k: {wheels[0].name} is not the file that was published as {RECBOLE}; "
-                "ask who runs the package index."
-            )
+            raise DataError(f"{wheels[0].name} is not the file that was published as {RECBOLE}")
         return from_recbole(wheels[0])
 
 

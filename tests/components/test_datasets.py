@@ -1,5 +1,11 @@
+import hashlib
+import http.client
 import io
+import itertools
+import shutil
+import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -17,6 +23,8 @@ from components.datasets import (
     write_movie_lens,
 )
 from components.errors import DataError
+
+SMALL = {"interactions": 2, "queries": 2, "candidates": 3}
 
 
 def flags(*places):
@@ -72,6 +80,62 @@ def without_network(monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", unreachable)
 
 
+@pytest.fixture
+def published(wheel, monkeypatch):
+    """The package index gives the small data set, which counts as the whole one; its commands."""
+    commands = []
+
+    def download(command, **_):
+        commands.append(command)
+        shutil.copy(wheel, command[command.index("--dest") + 1])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    monkeypatch.setattr(datasets, "RECBOLE_SHA256", digest)
+    monkeypatch.setattr(datasets, "ML_100K_ROWS", SMALL)
+    return commands
+
+
+class Truncated(io.BytesIO):
+    def read1(self, *_):
+        raise http.client.IncompleteRead(b"PK", 5_000_000)
+
+
+def without_interactions(archive):
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        kept = [name for name in files.namelist() if name != "ml-100k/u.data"]
+        return zipped({name: files.read(name).decode("latin-1") for name in kept}, "latin-1")
+
+
+def damaged(grouplens, how):
+    """An answer that is not the data set."""
+    words = zipped(
+        {f"ml-100k/{name}": text.replace("881250949", "soon") for name, text in GROUPLENS.items()},
+        "latin-1",
+    )
+    return {
+        "truncated": lambda: Truncated(),
+        "half a zip": lambda: io.BytesIO(grouplens[: len(grouplens) // 2]),
+        "no zip": lambda: io.BytesIO(b"<html>Welcome to the hotel</html>"),
+        "empty": lambda: io.BytesIO(),
+        "damaged member": lambda: io.BytesIO(grouplens.replace(b"196", b"197", 1)),
+        "without interactions": lambda: io.BytesIO(without_interactions(grouplens)),
+        "malformed time": lambda: io.BytesIO(words),
+    }[how]()
+
+
+DAMAGES = (
+    "truncated",
+    "half a zip",
+    "no zip",
+    "empty",
+    "damaged member",
+    "without interactions",
+    "malformed time",
+)
+
+
 def test_titles_stand_without_their_year_and_the_unknown_is_empty(grouplens):
     data = from_grouplens(grouplens)
     assert data.candidates.to_pylist() == [
@@ -102,7 +166,7 @@ def test_both_sources_give_the_same_bytes(grouplens, wheel, tmp_path):
     for name, data in (("a", from_grouplens(grouplens)), ("b", from_recbole(wheel))):
         (tmp_path / name).mkdir()
         counts = write_movie_lens(data, tmp_path / name)
-        assert counts == {"interactions": 2, "queries": 2, "candidates": 3}
+        assert counts == SMALL
     for name in MovieLens.__slots__:
         first, second = (tmp_path / part / f"{name}.parquet" for part in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
@@ -115,9 +179,60 @@ def test_a_part_of_the_data_set_is_refused(grouplens):
 
 def test_the_zip_is_taken_where_it_can_be_reached(grouplens, monkeypatch, tmp_path):
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(grouplens))
-    rows = {"interactions": 2, "queries": 2, "candidates": 3}
-    monkeypatch.setattr(datasets, "ML_100K_ROWS", rows)
-    assert fetch_ml_100k(tmp_path / "ml-100k").manifest.counts == rows
+    monkeypatch.setattr(datasets, "ML_100K_ROWS", SMALL)
+    assert fetch_ml_100k(tmp_path / "ml-100k").manifest.counts == SMALL
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_the_package_index_stands_in_for_a_damaged_zip(
+    grouplens, published, monkeypatch, tmp_path, how
+):
+    answer = damaged(grouplens, how)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: answer)
+    assert fetch_ml_100k(tmp_path / "ml-100k").manifest.counts == SMALL
+    assert len(published) == 1
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_zip_and_no_package_are_one_error(grouplens, monkeypatch, tmp_path, how):
+    answer = damaged(grouplens, how)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: answer)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(DataError, match=r"neither https://.*\.zip \(.+\) nor recbole.* gives the"):
+        fetch_ml_100k(tmp_path / "ml-100k")
+    assert not (tmp_path / "ml-100k").exists()
+
+
+def test_a_part_of_the_data_set_is_passed_over(grouplens, published, monkeypatch, tmp_path):
+    films = "".join(GROUPLENS["u.item"].splitlines(keepends=True)[:2])
+    files = {f"ml-100k/{name}": text for name, text in (GROUPLENS | {"u.item": films}).items()}
+    answer = io.BytesIO(zipped(files, "latin-1"))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: answer)
+    assert fetch_ml_100k(tmp_path / "ml-100k").manifest.counts == SMALL
+    assert len(published) == 1
+
+
+def test_a_package_index_that_hangs_ends_in_the_same_error(monkeypatch, tmp_path):
+    without_network(monkeypatch)
+
+    def hang(command, *, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(DataError, match=r"nor recbole.*\(pip did not end within 300 s\) gives the"):
+        fetch_ml_100k(tmp_path / "ml-100k")
+
+
+def test_a_download_that_trickles_ends_at_its_deadline(monkeypatch):
+    class Trickle(io.BytesIO):
+        def read1(self, *_):
+            return b"x"
+
+    seconds = itertools.count(step=4)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Trickle())
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    with pytest.raises(TimeoutError, match="did not end within 60 s"):
+        datasets._download("https://example.invalid/ml-100k.zip")
 
 
 def test_without_any_source_the_error_names_both(monkeypatch, tmp_path):
