@@ -25,7 +25,7 @@ $(VENV)/.installed: requirements.lock setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-run: setup data/ml-100k/manifest.json ## MovieLens-100K, from the logs to a published model
+run: setup $(if $(findstring ml100k,$(CONFIG)),data/ml-100k/manifest.json) ## MovieLens-100K, from the logs to a published model
 	$(BIN)/python -m pipeline run $(CONFIG)
 
 data/ml-100k/manifest.json: | setup

@@ -16,7 +16,7 @@ def popularity(counts: np.ndarray, k: int, *, seen: Sets) -> np.ndarray:
       seen: What each query has seen, and does not get.
 
     Returns:
-      `[queries, k]` rows, best first, ties by row, padded with 0.
+      `[queries, k]` rows, best first, padded with 0.
     """
 
     def score(chunk: slice) -> np.ndarray:

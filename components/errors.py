@@ -4,6 +4,7 @@
     ├── ConfigError      the run file is wrong: fix the key it names      exit code 2
     ├── DataError        the input files are wrong: fix the file it names  exit code 2
     ├── ArtifactError    an artifact is missing or damaged: make it again  exit code 2
+    ├── TrainingError    the loss is no number: change what it names       exit code 2
     └── SkewError        the exported model answers unlike the trained one exit code 3
 
 Each carries one sentence that says what is wrong, where, the value, the rule and what to do.
@@ -29,6 +30,10 @@ class DataError(ShortlistError):
 
 class ArtifactError(ShortlistError):
     """An artifact that a step needs is missing, incomplete or of another kind."""
+
+
+class TrainingError(ShortlistError):
+    """Training diverged."""
 
 
 class SkewError(ShortlistError):

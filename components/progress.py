@@ -53,7 +53,7 @@ class EpochProgress(keras.callbacks.Callback):
             self._task,
             completed=batch + 1,
             rate=(task.speed or 0.0) * self._batch_size,
-            loss=(logs or {}).get("loss", float("nan")),
+            loss=(logs or {}).get("mean_loss", float("nan")),
         )
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

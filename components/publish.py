@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -35,12 +36,24 @@ def publish(model: ServingModel, model_dir: Path) -> Path:
         _log.info("published already version=%d path=%s", newest, model_dir / str(newest))
         return model_dir / str(newest)
     copy = model_dir / f".publishing-{os.getpid()}"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(model.saved_model, copy)
-    version = model_dir / str(newest + 1)
-    copy.rename(version)
-    _log.info("published version=%d path=%s", newest + 1, version)
+    try:
+        shutil.copytree(model.saved_model, copy)
+        version = _take_next(copy, model_dir)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+    _log.info("published version=%s path=%s", version.name, version)
     return version
+
+
+def _take_next(copy: Path, model_dir: Path) -> Path:
+    """Renames the copy to the next free number; another publisher may take one meanwhile."""
+    while True:
+        version = model_dir / str(max(versions(model_dir), default=0) + 1)
+        try:
+            return copy.rename(version)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
 
 def versions(model_dir: Path) -> list[int]:

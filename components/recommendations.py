@@ -7,6 +7,8 @@ gives the same file: an approximate index, built again, finds a little more or l
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +16,13 @@ import numpy as np
 
 from components.artifacts import Prepared
 from components.embedded import Embedded
+from components.errors import DataError
 from components.holdout import HeldOut, read_queries, read_seen
 from models.features import FIRST_KNOWN_ROW, UNKNOWN_ROW
 from models.ranking import top_k
 
 _BATCH = 4096
+_SPACE = re.compile(r"\s")
 
 
 def write_recommendations(
@@ -27,7 +31,17 @@ def write_recommendations(
     """Writes the candidates of every known query of a split, and returns how many queries.
 
     The file appears whole, or not at all.
+
+    Raises:
+      DataError: An id holds white space, and lines could not be told apart.
     """
+    ids = itertools.chain(embedded.query_ids, embedded.candidate_ids)
+    spaced = next(filter(_SPACE.search, ids), None)
+    if spaced is not None:
+        raise DataError(
+            f"{prepared.path}: the id {spaced!r} holds white space, which separates candidates in "
+            "the file of recommendations; give ids without it."
+        )
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     queries = read_queries(prepared, split)

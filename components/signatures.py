@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from models.retriever import Retriever
@@ -29,11 +30,13 @@ def signatures(retriever: Retriever, k: int) -> Mapping[str, Any]:
         ids, scores, _, _ = retriever.retrieve(
             query_id, tf.fill([batch], k), tf.fill([batch, 0], edge.PADDING_ID)
         )
-        # An empty batch asks for no columns, but its callers were promised k of them.
-        shape = [batch, k]
+        # An empty batch asks for no columns and a small catalogue has fewer, but k were promised.
+        missing = [[0, 0], [0, k - tf.shape(ids)[1]]]
         return {
-            edge.CANDIDATE_IDS: tf.reshape(ids, shape),
-            edge.SCORES: tf.reshape(scores, shape),
+            edge.CANDIDATE_IDS: tf.ensure_shape(tf.pad(ids, missing), [None, k]),
+            edge.SCORES: tf.ensure_shape(
+                tf.pad(scores, missing, constant_values=-np.inf), [None, k]
+            ),
         }
 
     @tf.function(input_signature=[_QUERY, _K, _EXCLUDE])

@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,11 +32,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Counts, Prepared
 from components.embedded import embed
+from components.errors import TrainingError
 from components.holdout import Holdout, read_holdout
 from components.model import weights
 from components.progress import EpochProgress
 from models import metrics
-from models.data import training_batches
+from models.data import Split, training_batches
 from models.ranking import top_k
 from models.two_tower import TwoTower
 
@@ -92,6 +95,7 @@ def train(
 
     Raises:
       DataError: The validation split holds nothing to find.
+      TrainingError: The loss is not a finite number.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
@@ -138,9 +142,11 @@ class _Fit:
         self._phase: Phase = phase
         self._config = config
         self._seed = seed
-        self._shards = [shard for split in _SPLITS[phase] for shard in prepared.examples(split)]
-        counts = prepared.manifest.counts
-        self._rows = int(sum(counts[f"rows_{split}"] for split in _SPLITS[phase]))
+        self._splits = [
+            Split(prepared.examples(split), int(prepared.manifest.counts[f"rows_{split}"]))
+            for split in _SPLITS[phase]
+        ]
+        self._rows = sum(split.rows for split in self._splits)
         self._directory = directory / phase
         self._log = _EpochLog(directory, phase)
         model.compile(
@@ -186,10 +192,13 @@ class _Fit:
         return self._directory / "best"
 
     def run_epoch(self) -> float:
-        """Trains one pass over the rows and returns the mean loss of its steps."""
+        """Trains one pass over the rows and returns the mean loss of its rows.
+
+        Raises:
+          TrainingError: The loss is not a finite number.
+        """
         batches = training_batches(
-            self._shards,
-            self._rows,
+            self._splits,
             batch_size=self._config.batch_size,
             shuffle_rows=self._config.shuffle_rows,
             seed=int(
@@ -199,9 +208,8 @@ class _Fit:
             ),
         )
         started = time.monotonic()
-        losses = _MeanLoss()
-        callbacks = [losses, EpochProgress(self._rows, self._config.batch_size)]
-        self.model.fit(
+        callbacks = [EpochProgress(self._rows, self._config.batch_size)]
+        fitted = self.model.fit(
             batches,
             initial_epoch=self.epoch,
             epochs=self.epoch + 1,
@@ -210,7 +218,13 @@ class _Fit:
         )
         self._epoch.assign_add(1)
         self._rate = self._rows / (time.monotonic() - started)
-        return losses.mean
+        loss = float(fitted.history["mean_loss"][-1])
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"training diverged: the loss of epoch {self.epoch} is {loss}; lower "
+                "`train.learning_rate` or raise `model.objective.temperature`."
+            )
+        return loss
 
     def keep_best(self, recall: float) -> None:
         """Keeps the weights as they are now as the best."""
@@ -242,21 +256,6 @@ _OPTIMIZERS: dict[str, Callable[[float], keras.optimizers.legacy.Optimizer]] = {
 }
 
 
-class _MeanLoss(keras.callbacks.Callback):
-    """Averages the loss over the steps that report one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._losses: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._losses.append((logs or {})["loss"])
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self._losses))
-
-
 class _EpochLog:
     """Writes what each epoch gave to `metrics.jsonl` and to TensorBoard."""
 
@@ -270,12 +269,16 @@ class _EpochLog:
         if not self._path.exists():
             return
         lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [
-            line
-            for line in lines
-            if (entry := json.loads(line))["phase"] != self._phase or entry["epoch"] <= epoch
-        ]
-        self._path.write_text("".join(kept), encoding="utf-8")
+        rewritten = self._path.with_name(self._path.name + ".partial")
+        rewritten.write_text("".join(filter(partial(self._stays, epoch), lines)), encoding="utf-8")
+        rewritten.replace(self._path)
+
+    def _stays(self, epoch: int, line: str) -> bool:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:  # a kill cut the line off
+            return False
+        return entry["phase"] != self._phase or entry["epoch"] <= epoch
 
     def write(self, epoch: int, values: dict[str, float]) -> None:
         """Adds one epoch."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from models.features import UNKNOWN_ROW
 
 QUERY = "query"
 CANDIDATE = "candidate"
@@ -16,18 +19,31 @@ _READ_ROWS = 8192
 _BLOCK_ROWS = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The examples of one split.
+
+    Attributes:
+      shards: Its TFRecord files, each with its rows in random order.
+      rows: How many rows they hold together.
+    """
+
+    shards: Sequence[Path]
+    rows: int
+
+
 def training_batches(
-    shards: Sequence[Path], rows: int, *, batch_size: int, shuffle_rows: int, seed: int
+    splits: Sequence[Split], *, batch_size: int, shuffle_rows: int, seed: int
 ) -> tf.data.Dataset:
     """One epoch of batches in an order that only the seed decides.
 
-    Each shard holds its rows in random order; reading all shards in turn and shuffling in a window
-    makes a batch a draw from the whole, which the logQ correction assumes. Rows are parsed a batch
-    at a time: one by one costs ten times as much.
+    Rows are drawn from the splits in proportion to their sizes, from the shards of a split in turn,
+    and shuffled in a window: so a batch is a draw from the whole, which the logQ correction
+    assumes. A row whose candidate the catalogue lacks is left out of its batch. Rows are parsed a
+    batch at a time: one by one costs ten times as much.
 
     Args:
-      shards: The TFRecord files of the training split.
-      rows: How many rows they hold together.
+      splits: What to train on.
       batch_size: Rows a batch; the last batch of the epoch may be smaller.
       shuffle_rows: Rows of the shuffle window.
       seed: Decides the order; give each epoch its own.
@@ -35,15 +51,30 @@ def training_batches(
     Returns:
       A dataset of `models.two_tower.Batch`.
     """
-    order = np.random.default_rng(seed).permutation(len(shards))
-    files = tf.data.Dataset.from_tensor_slices([str(shards[index]) for index in order])
-    records = files.interleave(
-        tf.data.TFRecordDataset, cycle_length=len(shards), block_length=_BLOCK_ROWS
+    rows = sum(split.rows for split in splits)
+    records = tf.data.Dataset.sample_from_datasets(
+        [_records(split, seed) for split in splits],
+        weights=[split.rows / rows for split in splits],
+        seed=seed,
+        stop_on_empty_dataset=False,
     )
-    batches = records.shuffle(min(rows, shuffle_rows), seed=seed).batch(batch_size)
-    parsed = batches.map(lambda batch: _parse(batch, [QUERY, CANDIDATE]))
+    batches = records.shuffle(min(rows, shuffle_rows), seed=seed).batch(batch_size).map(_known)
     steps = -(-rows // batch_size)
-    return parsed.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def _records(split: Split, seed: int) -> tf.data.Dataset:
+    order = np.random.default_rng(seed).permutation(len(split.shards))
+    files = tf.data.Dataset.from_tensor_slices([str(split.shards[index]) for index in order])
+    return files.interleave(
+        tf.data.TFRecordDataset, cycle_length=len(split.shards), block_length=_BLOCK_ROWS
+    )
+
+
+def _known(records: tf.Tensor) -> dict[str, tf.Tensor]:
+    parsed = _parse(records, [QUERY, CANDIDATE])
+    known = tf.not_equal(parsed[CANDIDATE], UNKNOWN_ROW)
+    return {name: tf.boolean_mask(rows, known) for name, rows in parsed.items()}
 
 
 def read_pairs(shards: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:

@@ -48,10 +48,12 @@ def softmax(
 def mean(losses: tf.Tensor) -> tf.Tensor:
     """Averages over the rows of a batch, so that the learning rate does not depend on its size.
 
+    The mean of no rows is 0.
+
     Args:
       losses: `[batch]` losses.
 
     Returns:
       Scalar.
     """
-    return tf.reduce_mean(losses)
+    return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.cast(tf.size(losses), losses.dtype))

@@ -5,7 +5,7 @@ is a miss. `relevant` holds each query's relevant rows; `h_r` is 1 where the can
 relevant, T the relevant set. A query without relevant candidates has no value: leave it out before.
 
 Scores play no part, so ties cannot count as hits: a model that gives every candidate the same score
-ranks by row, and hits as often as chance.
+hits as often as chance, since `models.ranking` breaks ties without regard to popularity.
 """
 
 from __future__ import annotations

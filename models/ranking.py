@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -67,7 +68,9 @@ def top_k(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The `k` best candidates of each query by dot product, the excluded ones left out.
 
-    Ties go to the smaller row. Row 0, the unknown, is never ranked.
+    Ties go in an order of the rows that is fixed and has nothing to do with how often a candidate
+    occurs: rows are numbered by that, so their own order would let a model that cannot tell the
+    candidates apart pass for popularity. Row 0, the unknown, is never ranked.
 
     Args:
       queries: `[queries, dim]` embeddings.
@@ -78,6 +81,9 @@ def top_k(
     Returns:
       `[queries, k]` int64 rows, best first, padded with 0; and `[queries, k]` float32 scores,
       padded with -inf.
+
+    Raises:
+      ValueError: A score is not a number.
     """
     return rank(lambda chunk: queries[chunk] @ candidates.T, k, excluded=excluded)
 
@@ -97,13 +103,22 @@ def rank(
     for start in range(0, len(excluded), _CHUNK):
         chunk = slice(start, min(start + _CHUNK, len(excluded)))
         grid = score(chunk)
+        if np.isnan(grid).any():
+            raise ValueError("Scores must be numbers. Received: NaN among them.")
         grid[:, 0] = -np.inf
         grid[excluded.take(np.arange(chunk.start, chunk.stop)).pairs()] = -np.inf
-        best = _best_columns(grid, min(k, grid.shape[1]))
+        order = _tie_order(grid.shape[1])
+        best = order[_best_columns(grid[:, order], min(k, grid.shape[1]))]
         found = np.take_along_axis(grid, best, axis=1)
         ranked[chunk, : best.shape[1]] = np.where(np.isneginf(found), 0, best)
         scores[chunk, : best.shape[1]] = found
     return ranked, scores
+
+
+@cache
+def _tie_order(candidates: int) -> np.ndarray:
+    """The rows in the order in which they win ties."""
+    return np.random.default_rng(0).permutation(candidates)
 
 
 def _best_columns(grid: np.ndarray, width: int) -> np.ndarray:

@@ -74,13 +74,14 @@ class Retriever(tf.Module):
           exclude: String `[batch, any]`; unknown ids and "" exclude nothing.
 
         Returns:
-          String `[batch, max k]` ids, best first, "" beyond the row's count; float32 scores, -inf
-          beyond it; int32 `[batch]` counts, `min(k, eligible candidates)`; and bool `[batch]`,
-          whether the row is the exact top k.
+          String `[batch, width]` ids, best first, "" beyond the row's count, where `width` is the
+          largest k but at most the catalogue; float32 scores, -inf beyond the count; int32
+          `[batch]` counts, `min(k, eligible candidates)`; and bool `[batch]`, whether the row is
+          the exact top k.
         """
         queries = self.embed(query_id)
         k = tf.maximum(k, 0)
-        width = tf.reduce_max(tf.concat([k, [0]], axis=0))
+        width = tf.minimum(tf.reduce_max(tf.concat([k, [0]], axis=0)), self._size)
         excluded = self._excluded(exclude)
         count = tf.minimum(k, self._size - _distinct(excluded))
         positions, scores = self._nearest(queries, excluded, width)

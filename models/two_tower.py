@@ -7,6 +7,7 @@ from typing import TypedDict
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
+import tf_keras as keras
 
 from models.objectives import InBatchSoftmax, in_batch_softmax
 from models.similarity import Temperature
@@ -43,6 +44,7 @@ class TwoTower(tfrs.Model):
         self.query_tower = query_tower
         self.candidate_tower = candidate_tower
         self.temperature = Temperature(objective.temperature, learned=objective.learn_temperature)
+        self.mean_loss = keras.metrics.Mean(name="mean_loss")
         self._objective = objective
         self._log_q = tf.constant(log_q, tf.float32)
         self._candidates = len(log_q)
@@ -53,9 +55,11 @@ class TwoTower(tfrs.Model):
         return self._candidates
 
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
-        """Loss of one batch, a scalar."""
+        """Loss of one batch, a scalar; `mean_loss` averages it over the rows of an epoch."""
         queries = self.query_tower(inputs["query"])
         candidates = self.candidate_tower(inputs["candidate"])
         logits = self.temperature(tf.matmul(queries, candidates, transpose_b=True))
         log_q = tf.gather(self._log_q, inputs["candidate"])
-        return in_batch_softmax(self._objective, logits, inputs["candidate"], log_q)
+        loss = in_batch_softmax(self._objective, logits, inputs["candidate"], log_q)
+        self.mean_loss.update_state(loss, sample_weight=tf.size(inputs["candidate"]))
+        return loss

@@ -27,8 +27,7 @@ _REFUSED = {
     ),
     "daskrunner": (
         "it computes only the last output of a job, and reports success over files that are "
-        f"missing or empty; {DEFAULT_RUNNER}, FlinkRunner, SparkRunner and DataflowRunner compute "
-        "them all"
+        "missing or empty"
     ),
 }
 

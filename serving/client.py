@@ -284,6 +284,11 @@ def _candidates(response: Any) -> list[tuple[Candidate, ...]]:  # noqa: ANN401 -
     missing = {CANDIDATE_IDS, SCORES, COUNT} - set(response.outputs)
     if missing:
         raise RetrievalError(f"The answer lacks {', '.join(sorted(missing))}.")
+    if any(response.outputs[name].tensor_content for name in (CANDIDATE_IDS, SCORES, COUNT)):
+        raise RetrievalError(
+            "The answer holds its tensors as bytes, which this client does not read; start the "
+            "server without --enable_serialization_as_tensor_content."
+        )
     ids = response.outputs[CANDIDATE_IDS].string_val
     scores = response.outputs[SCORES].float_val
     counts = response.outputs[COUNT].int_val

@@ -5,11 +5,12 @@ Inputs are batch-major, so that a server may batch requests; strings are UTF-8; 
     serving_default   query_id [batch]
                       -> candidate_ids, scores [batch, k of the run]
     retrieve          query_id [batch], k [batch], exclude [batch, any]
-                      -> candidate_ids, scores [batch, largest k], count, exact [batch]
+                      -> candidate_ids, scores [batch, width], count, exact [batch]
     embed_query       query_id [batch]
                       -> embedding [batch, dim]
 
-Row `i` of `retrieve` holds `count[i]` candidates, best first, then `""` with score -inf.
+`width` is the largest k of the batch, at most the catalogue. Row `i` of `retrieve` holds `count[i]`
+candidates, best first, then `""` with score -inf.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ EMBED_QUERY = "embed_query"
 QUERY_ID = "query_id"
 """string [batch]: the query; an unknown one is answered as a query without a past."""
 K = "k"
-"""int32 [batch]: how many candidates a row asks for; the outputs are as wide as the largest."""
+"""int32 [batch]: how many candidates a row asks for; fewer come back where fewer are eligible."""
 EXCLUDE = "exclude"
 """string [batch, any]: candidates that must not come back; unknown ids and `""` are ignored."""
 

@@ -6,8 +6,8 @@ from models.ranking import Sets
 SEEN = Sets.from_pairs(np.array([0, 1, 1]), np.array([3, 1, 2]), 2)
 
 
-def test_popularity_ranks_by_count_then_row_without_what_was_seen():
-    counts = np.array([0, 5, 9, 9, 1])
+def test_popularity_ranks_by_count_without_what_was_seen():
+    counts = np.array([0, 5, 9, 8, 1])
     assert popularity(counts, 4, seen=SEEN).tolist() == [[2, 1, 4, 0], [3, 4, 0, 0]]
 
 

@@ -90,6 +90,14 @@ def test_the_default_signature_gives_the_k_of_the_config_even_to_nobody(signatur
         assert answer[edge.SCORES].shape == (len(queries), 10)
 
 
+def test_asking_for_more_than_the_catalogue_costs_no_more_columns(signatures):
+    answer = signatures[edge.RETRIEVE](
+        query_id=tf.constant(["q1"]), k=tf.constant([2**31 - 1]), exclude=tf.constant([["c1"]])
+    )
+    assert answer[edge.CANDIDATE_IDS].shape == (1, 30)
+    assert answer[edge.COUNT].numpy().tolist() == [29]
+
+
 def test_queries_are_embedded_as_the_trainer_does(signatures, embedded):
     names = [*embedded.query_ids, "stranger"]
     answer = signatures[edge.EMBED_QUERY](query_id=tf.constant(names))[edge.EMBEDDING]

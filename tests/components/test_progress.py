@@ -10,7 +10,8 @@ from components.progress import EpochProgress
 
 def fit():
     model = keras.Sequential([keras.layers.Dense(1)])
-    model.compile(optimizer=keras.optimizers.legacy.SGD(0.1), loss="mse")
+    mean_loss = keras.metrics.MeanSquaredError(name="mean_loss")
+    model.compile(optimizer=keras.optimizers.legacy.SGD(0.1), loss="mse", metrics=[mean_loss])
     rows = tf.data.Dataset.from_tensors((tf.ones([4, 2]), tf.ones([4, 1]))).repeat(3)
     train: Any = model.fit  # the stub of Keras has other types
     train(rows, verbose=0, callbacks=[EpochProgress(rows=12, batch_size=4)])

@@ -63,5 +63,25 @@ def test_a_copy_that_is_cut_off_is_no_version(models, tmp_path, monkeypatch):
         patch.setattr("components.publish.shutil.copytree", dies)
         with pytest.raises(KeyboardInterrupt):
             publish(models[0], base)
-    assert versions(base) == []
+    assert list(base.iterdir()) == []
     assert publish(models[0], base).name == "1"
+
+
+def test_a_version_that_another_publisher_took_meanwhile_is_not_touched(
+    models, tmp_path, monkeypatch
+):
+    base = tmp_path / "published"
+    seen = []
+
+    def slow_versions(directory):
+        found = versions(directory)
+        if len(seen) == 1:  # after this look, before the rename
+            (base / "1").mkdir()
+            (base / "1" / "saved_model.pb").write_text("the other's")
+        seen.append(found)
+        return found
+
+    monkeypatch.setattr("components.publish.versions", slow_versions)
+    assert publish(models[0], base).name == "2"
+    assert (base / "1" / "saved_model.pb").read_text() == "the other's"
+    assert sorted(path.name for path in base.iterdir()) == ["1", "2"]

@@ -1,6 +1,9 @@
+import dataclasses
+
 import pytest
 
 from components.artifacts import Checkpoint, Prepared
+from components.errors import DataError
 from components.holdout import read_queries
 from components.recommendations import recommend, write_recommendations
 from pipeline import config, steps
@@ -48,3 +51,9 @@ def test_a_failing_write_leaves_no_file(embedded, prepared, tmp_path, monkeypatc
     with pytest.raises(OSError, match="disk full"):
         write_recommendations(embedded, prepared, "test", 5, tmp_path / "test.tsv")
     assert not (tmp_path / "test.tsv").exists()
+
+
+def test_an_id_with_white_space_is_refused_by_name(embedded, prepared, tmp_path):
+    spaced = dataclasses.replace(embedded, candidate_ids=["c 1", *embedded.candidate_ids[1:]])
+    with pytest.raises(DataError, match="the id 'c 1' holds white space"):
+        write_recommendations(spaced, prepared, "test", 5, tmp_path / "test.tsv")

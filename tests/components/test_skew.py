@@ -1,12 +1,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from components.artifacts import ServingModel
 from components.errors import SkewError
-from components.golden import golden_path
-from components.skew import check_in_fresh_process, differences
+from components.golden import GoldenRequest, golden_path
+from components.skew import _compare, check_in_fresh_process, differences
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,12 @@ def change(model, edit):
     edit(golden["requests"][0], golden)
     path.write_text(json.dumps(golden))
     return list(differences(model))
+
+
+def put_first(request, candidate, score):
+    """As if the trainer had ranked another candidate first."""
+    request["candidate_ids"] = [candidate, *request["candidate_ids"][:-1]]
+    request["scores"] = [score, *request["scores"][:-1]]
 
 
 def test_the_exported_model_answers_as_the_trainer(exported):
@@ -57,7 +64,7 @@ def test_another_score_is_told_with_both_values(model):
 
 def test_a_better_candidate_that_is_missing_is_told(model):
     def edit(request, _):
-        request["candidate_ids"][0], request["scores"][0] = "missing", 9.0
+        put_first(request, "missing", 9.0)
 
     (told,) = change(model, edit)
     assert "of the trainer's candidates is below 1.0" in told
@@ -65,10 +72,27 @@ def test_a_better_candidate_that_is_missing_is_told(model):
 
 def test_an_approximate_model_may_miss_as_many_as_it_was_allowed(model):
     def edit(request, golden):
-        request["candidate_ids"][0], request["scores"][0] = "missing", 9.0
+        put_first(request, "missing", 9.0)
         golden["least_recall"] = 0.9
 
     assert change(model, edit) == []
+
+
+def test_a_candidate_that_the_trainer_ranks_lower_is_told(model):
+    # What the model puts first, the trainer does not have among its ten.
+    def edit(request, _):
+        request["candidate_ids"][0] = "another"
+
+    told = change(model, edit)
+    assert any("by the trainer" in each for each in told)
+
+
+def test_scores_out_of_order_are_told():
+    request = GoldenRequest(
+        query_id="q", k=2, exclude=(), embedding=(), candidate_ids=("a", "b"), scores=(0.9, 0.8)
+    )
+    told = list(_compare(request, ["b", "a"], np.array([0.8, 0.9])))
+    assert told == ["query 'q': the scores do not descend"]
 
 
 def test_a_shorter_answer_is_told(model):

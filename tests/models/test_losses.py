@@ -98,5 +98,9 @@ def test_the_mean_divides_by_the_rows():
     assert losses.mean(tf.constant([1.0, 2.0, 6.0])).numpy() == (1 + 2 + 6) / 3
 
 
+def test_the_mean_of_no_rows_is_zero():
+    assert losses.mean(tf.zeros([0])).numpy() == 0
+
+
 def test_the_examples_in_the_docstrings_hold():
     assert doctest.testmod(losses).failed == 0

@@ -58,13 +58,6 @@ def test_padding_is_a_miss_and_covers_nothing():
     assert metrics.coverage(ranked, 10, 3) == 1 / 10
 
 
-def test_ties_are_no_hits():
-    # A model that scores all alike ranks by row: its lists hit as often as their length allows.
-    relevant = Sets.from_pairs(np.arange(100), np.arange(1, 101), 100)
-    ranked = np.tile(np.arange(1, 11), (100, 1))
-    assert metrics.hit_rate(metrics.hits(ranked, relevant), 10).mean() == 10 / 100
-
-
 @st.composite
 def judged(draw):
     queries = draw(st.integers(1, 6))

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,17 +32,35 @@ def worlds(draw):
 
 
 @given(worlds())
-def test_lists_are_by_score_then_row_without_the_excluded(world):
+def test_lists_are_by_score_then_the_order_of_ties_without_the_excluded(world):
     queries, candidates, k, excluded = world
     sets = Sets.from_pairs(excluded[:, 0], excluded[:, 1], len(queries))
     ranked, scores = top_k(queries, candidates, k, excluded=sets)
     for row in range(len(queries)):
         grid = candidates @ queries[row]
         eligible = [c for c in range(1, len(candidates)) if c not in sets[row]]
-        expected = sorted(eligible, key=lambda c: (-grid[c], c))[:k]
+        wins = ranking._tie_order(len(candidates)).tolist()
+        expected = sorted(eligible, key=lambda c: (-grid[c], wins.index(c)))[:k]
         padding = k - len(expected)
         assert ranked[row].tolist() == expected + [0] * padding
         assert scores[row].tolist() == [grid[c] for c in expected] + [-np.inf] * padding
+
+
+def test_a_model_that_scores_all_alike_finds_no_more_than_chance():
+    # Rows are numbered by popularity: the relevant candidates here are the most popular ones.
+    queries, candidates = np.ones((50, 4), np.float32), np.ones((1001, 4), np.float32)
+    nothing = Sets.from_pairs(np.array([], int), np.array([], int), 50)
+    ranked, _ = top_k(queries, candidates, 100, excluded=nothing)
+    share = np.isin(ranked[0], np.arange(1, 101)).mean()
+    # Five standard errors of a share of 1/10 among 100.
+    assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / 100)
+
+
+def test_a_score_that_is_no_number_is_refused():
+    queries, candidates = np.full((1, 2), np.nan), np.ones((3, 2))
+    nothing = Sets.from_pairs(np.array([], int), np.array([], int), 1)
+    with pytest.raises(ValueError, match="NaN among them"):
+        top_k(queries, candidates, 1, excluded=nothing)
 
 
 def test_chunks_are_joined_in_order(monkeypatch):

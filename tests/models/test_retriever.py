@@ -82,7 +82,7 @@ def test_every_answer_keeps_the_promise(request):
             tf.constant(exclude, tf.string, shape=[len(exclude), width]),
         )
     )
-    assert ids.shape == scores.shape == (len(queries), max([0, *k]))
+    assert ids.shape == scores.shape == (len(queries), min(world[0], max([0, *k])))
     embedded = retriever.embed(tf.constant(queries, tf.string, shape=[len(queries)])).numpy()
     for row in range(len(queries)):
         want, all_scores = reference(embedded[row], embeddings, k[row], set(exclude[row]))
