@@ -14,14 +14,17 @@ carries the recipe's fingerprint is not run again.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
+import importlib.metadata
 import json
 import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -46,15 +49,17 @@ class Recipe:
       config: The resolved configuration of the step, as JSON values.
       inputs: Name of each input to its digest: the fingerprint of an artifact, or the SHA-256 of a
         file.
+      software: Name of each distribution that makes artifacts to its version.
     """
 
     kind: str
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
+    software: Mapping[str, str]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the kind, the schema version, the configuration and the inputs."""
+        """SHA-256 over all of it, and the version of the layout."""
         described = json.dumps(
             {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}, sort_keys=True
         )
@@ -93,7 +98,9 @@ class Manifest:
         path = directory / MANIFEST
         try:
             described = json.loads(path.read_text(encoding="utf-8"))
-            recipe = Recipe(described["kind"], described["config"], described["inputs"])
+            recipe = Recipe(
+                **{field.name: described[field.name] for field in dataclasses.fields(Recipe)}
+            )
             return cls(recipe, described["fingerprint"], described["counts"])
         except FileNotFoundError:
             raise ArtifactError(
@@ -147,21 +154,23 @@ class Artifact:
           resumable: Keep what an interrupted build of the *same* recipe left behind, for `build` to
             continue from.
         """
-        recipe = Recipe(cls.kind, config, inputs)
+        recipe = Recipe(cls.kind, config, inputs, _software())
         if (path / MANIFEST).exists() and Manifest.read(path).fingerprint == recipe.fingerprint:
             _log.info("reused artifact=%s path=%s", cls.kind, path)
             return cls.open(path)
         started = time.monotonic()
-        partial = _partial(path, recipe, resumable=resumable)
-        try:
-            counts = build(partial)
-        except Exception:
-            if not resumable:
-                shutil.rmtree(partial)
-            raise
-        (partial / _FINGERPRINT).unlink()
-        Manifest(recipe, recipe.fingerprint, counts).write(partial)
-        _replace(partial, path)
+        with _alone_in(path.parent):
+            partial = _partial(path, recipe, resumable=resumable)
+            try:
+                counts = build(partial)
+            except Exception:
+                if not resumable:
+                    shutil.rmtree(partial)
+                raise
+            # The mark goes last: a kill before the rename leaves a build that is continued.
+            Manifest(recipe, recipe.fingerprint, counts).write(partial)
+            _replace(partial, path)
+            (path / _FINGERPRINT).unlink()
         _log.info(
             "made artifact=%s path=%s seconds=%.1f", cls.kind, path, time.monotonic() - started
         )
@@ -267,6 +276,33 @@ def file_digest(path: Path) -> str:
 
 
 _FINGERPRINT = "fingerprint"
+_SOFTWARE = ("shortlist", "apache-beam", "tensorflow", "tensorflow-recommenders", "scann")
+
+
+def _software() -> dict[str, str]:
+    """Versions of what decides an artifact's bytes beside configuration and inputs."""
+    return {name: importlib.metadata.version(name) for name in _SOFTWARE}
+
+
+@contextlib.contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Keeps other processes from building in a directory; the lock ends with the process.
+
+    Raises:
+      ArtifactError: Another process is building there.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ArtifactError(
+            f"{directory}: another run is at work there; wait for its end, or give this one a "
+            "`work_dir` of its own."
+        ) from None
+    finally:
+        os.close(lock)
 
 
 def _partial(path: Path, recipe: Recipe, *, resumable: bool) -> Path:

@@ -139,7 +139,7 @@ def recommend(
     beam: BeamArguments = None,
     overrides: Overrides = None,
 ) -> None:
-    """Writes the candidates of every query of a split: `query_id<TAB>candidate candidate ...`.
+    """Writes the candidates of every query of a split that training knows: `query_id<TAB>candidate candidate ...`.
 
     They are ranked exactly over the whole catalogue, best first, without what the query had seen.
     """

@@ -33,7 +33,9 @@ def print_metrics(metrics: Metrics) -> None:
     systems = measured["systems"]
     typer.echo(
         f"\nTest split: {measured['queries']} queries, each ranked over all "
-        f"{measured['catalogue']} candidates without those it had seen."
+        f"{measured['catalogue']} candidates without those it had seen. Not counted: "
+        f"{measured['dropped_queries']} queries with nothing new to find, "
+        f"{measured['unknown_query_rows']} rows of queries that training never saw."
     )
     for k in (name.removeprefix("recall@") for name in systems["two_tower"] if "recall@" in name):
         heads = [f"{name}@{k}" for name in _METRICS]

@@ -105,3 +105,32 @@ def test_a_damaged_manifest_is_one_clear_error(tmp_path, text):
 def test_every_artifact_names_its_kind():
     kinds = [kind.kind for kind in Artifact.__subclasses__()]
     assert len(kinds) == len(set(kinds)) == 5
+
+
+def test_another_version_of_the_software_builds_again(tmp_path, monkeypatch):
+    calls = []
+    Prepared.make(tmp_path / "p", {}, {}, build_counting(calls))
+    monkeypatch.setattr("components.artifacts._software", lambda: {"tensorflow": "3.0"})
+    Prepared.make(tmp_path / "p", {}, {}, build_counting(calls))
+    assert len(calls) == 2
+
+
+def test_a_build_that_dies_before_its_rename_is_continued(tmp_path, monkeypatch):
+    calls = []
+    with monkeypatch.context() as patch:
+        patch.setattr("components.artifacts._replace", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Prepared.make(tmp_path / "p", {}, {}, build_counting(calls), resumable=True)
+    Prepared.make(tmp_path / "p", {}, {}, build_counting(calls), resumable=True)
+    assert calls[1] == ["fingerprint", "manifest.json", "rows.txt"]
+
+
+def test_two_runs_cannot_build_in_one_directory(tmp_path):
+    def meanwhile(directory):
+        # A lock belongs to an open file: a second one in this process is as good as a process.
+        with pytest.raises(ArtifactError, match="another run is at work there"):
+            Metrics.make(tmp_path / "m", {}, {}, build_counting([]))
+        return {}
+
+    Prepared.make(tmp_path / "p", {}, {}, meanwhile)
+    Metrics.make(tmp_path / "m", {}, {}, build_counting([]))

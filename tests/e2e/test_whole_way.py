@@ -57,7 +57,7 @@ def expected(world):
 
 @pytest.fixture(scope="module")
 def seen(world):
-    """What each query interacted with, up to the test split, from the logs themselves."""
+    """What each query interacted with, up to the test split."""
     prepared = Prepared.open(world.work_dir / "prepared")
     queries = [row["id"] for row in rows_of(prepared.queries)]
     candidates = [row["id"] for row in rows_of(prepared.candidates)]
