@@ -25,6 +25,7 @@ Unit = Literal["s", "ms", "us"]
 _MICROSECONDS = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
 _MICROSECONDS_A_DAY = 86_400e6
 _LATEST = 253_402_300_799_999_999  # the end of the year 9999; farther numbers have another unit
+_TRIED_ROWS = 1_024
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -157,12 +158,12 @@ def _parsed_times(column: pa.Array, factor: float) -> np.ndarray:
 
     column = _trimmed(column)
     try:
-        return _floats(column.cast(pa.float64())) * factor
+        return _floats(_cast_text(column, pa.float64())) * factor
     except pa.ArrowInvalid:
         pass
     for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         try:
-            return _floats(column.cast(kind).cast(pa.int64()))
+            return _floats(_cast_text(column, kind).cast(pa.int64()))
         except pa.ArrowInvalid:
             continue
     return _value_by_value(column, parse)
@@ -171,9 +172,21 @@ def _parsed_times(column: pa.Array, factor: float) -> np.ndarray:
 def _parsed(column: pa.Array, parse: Callable[[str], float | None]) -> np.ndarray:
     column = _trimmed(column)
     try:
-        return _floats(column.cast(pa.float64()))
+        return _floats(_cast_text(column, pa.float64()))
     except pa.ArrowInvalid:
         return _value_by_value(column, parse)
+
+
+def _cast_text(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The text as Arrow parses it.
+
+    Arrow goes on after a malformed value and words an error for each: so a few are tried first.
+
+    Raises:
+      pa.ArrowInvalid: A value is malformed.
+    """
+    column.slice(0, _TRIED_ROWS).cast(kind)
+    return column.cast(kind)
 
 
 def _trimmed(column: pa.Array) -> pa.Array:

@@ -36,6 +36,9 @@ BAD_LABEL = "bad_label"
 REASONS = (MISSING_QUERY, MISSING_CANDIDATE, BAD_TIMESTAMP, BAD_LABEL)
 """Why a row can be rejected. A row with several defects counts under the first."""
 
+REJECT_SAMPLES = 1_000
+"""Rejected rows of a file that are kept for each reason, the first ones: all are counted."""
+
 REJECTS_SCHEMA = pa.schema([("row", pa.int64()), ("reason", pa.string()), ("values", pa.string())])
 
 Files = tuple[Annotated[str, Field(min_length=1)], ...]
@@ -120,14 +123,17 @@ class InteractionsConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """What became of a batch of rows: `rows_read` is the sum of the other three."""
+    """What became of a batch of rows: each is kept, rejected, or below the least label."""
 
     rows_read: int
     below_min_label: int
     kept: pa.Table
     """In `interactions_schema`."""
+    rejected: Mapping[str, int]
+    """How many rows each of `REASONS` rejects, where any."""
     rejects: pa.Table
-    """In `REJECTS_SCHEMA`; `row` counts the rows of the file from 0."""
+    """The first `REJECT_SAMPLES` of each reason, in `REJECTS_SCHEMA`; `row` counts the rows of the
+    file from 0."""
 
 
 def interactions_schema(*, labelled: bool, split: bool = False) -> pa.Schema:
@@ -198,6 +204,11 @@ def normalise(
         rows_read=rows,
         below_min_label=int(np.count_nonzero(fine & low)),
         kept=kept if fine.all() and not low.any() else kept.filter(pa.array(fine & ~low)),
+        rejected={
+            REASONS[index]: int(count)
+            for index, count in enumerate(np.bincount(reason[~fine], minlength=len(REASONS)))
+            if count
+        },
         rejects=_rejects(batch, first_row, reason, config),
     )
 
@@ -218,7 +229,8 @@ def _first_defect(defects: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
 def _rejects(
     batch: pa.RecordBatch, first_row: int, reason: np.ndarray, config: InteractionsConfig
 ) -> pa.Table:
-    rows = np.flatnonzero(reason >= 0)
+    first = [np.flatnonzero(reason == index)[:REJECT_SAMPLES] for index in range(len(REASONS))]
+    rows = np.sort(np.concatenate(first))
     raw = batch.select(config.columns).take(pa.array(rows)).to_pylist()
     return pa.table(
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,8 @@ from components.vocabularies import COUNT, VALUE, count_values
 
 Shard = tuple[int, pa.Table]
 """Number of a shard, or of another part, and its rows."""
-FileRejects = tuple[int, tuple[str, pa.Table]]
-"""Number and name of a file, and rows of it that were rejected."""
+FileRejects = tuple[int, pa.Table]
+"""Number of a file, and rows of it that were rejected."""
 Tally = tuple[str, int]
 """A count, and what it counts."""
 
@@ -72,20 +72,18 @@ def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table
             kept = kept.append_column(SPLIT, pa.array(np.full(len(kept), source.split, np.int8)))
         yield kept
         if rows.rejects.num_rows:
-            rejected = (source.part, (source.piece.file.name, rows.rejects))
-            yield TaggedOutput(REJECTED, rejected)
+            yield TaggedOutput(REJECTED, (source.part, rows.rejects))
         for name, count in _tally(rows).items():
             Metrics.counter("interactions", name).inc(count)
             yield TaggedOutput(TALLIED, (name, count))
 
 
 def _tally(rows: Normalised) -> dict[str, int]:
-    reasons = rows.rejects["reason"].to_pylist()
     return {
         "rows_read": rows.rows_read,
         "rows_below_min_label": rows.below_min_label,
-        "rows_rejected": len(reasons),
-        **{f"rejected_{reason}": reasons.count(reason) for reason in REASONS},
+        "rows_rejected": sum(rows.rejected.values()),
+        **{f"rejected_{reason}": rows.rejected.get(reason, 0) for reason in REASONS},
     }
 
 
@@ -94,13 +92,10 @@ def unchanged(rejects: FileRejects) -> FileRejects:
     return rejects
 
 
-def write_file_rejects(
-    element: tuple[int, Iterable[tuple[str, pa.Table]]], directory: Path
-) -> None:
-    """Writes the rejected rows of one file."""
-    part, named = element
-    names, tables = zip(*named, strict=True)
-    write_rejects(directory, part, names[0], tables)
+def write_file_rejects(element: FileRejects, names: Mapping[int, str], directory: Path) -> None:
+    """Writes the rejected rows of one file, whose name is that of its number."""
+    part, rejects = element
+    write_rejects(directory, part, names[part], rejects)
 
 
 def time_counts(table: pa.Table) -> pa.Table:

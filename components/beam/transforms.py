@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from components.beam.elements import (
 from components.beam.table_coder import TableCoder
 from components.catalogue import Side
 from components.interactions import QUERY, InteractionsConfig
+from components.rejects import first_rejects
 from components.splits import GlobalTime, SplitConfig
 from components.vocabularies import merge_counts
 
@@ -47,7 +48,10 @@ beam.coders.registry.register_coder(pa.Table, TableCoder)
 
 @dataclass
 class ReadInteractions(beam.PTransform):
-    """Reads and validates the rows of `sources`, and writes the rejected ones to `rejects`."""
+    """Reads and validates the rows of `sources`, and writes the rejected ones to `rejects`.
+
+    All are counted; no more of them than `first_rejects` keeps are carried or held.
+    """
 
     sources: Sequence[Source]
     config: InteractionsConfig
@@ -62,11 +66,12 @@ class ReadInteractions(beam.PTransform):
             | "Spread" >> beam.Reshuffle()
             | "Read" >> read.with_outputs(REJECTED, TALLIED, main=KEPT)
         )
+        names = {source.part: source.piece.file.name for source in self.sources}
         (
             rows[REJECTED]
             | "TypeRejects" >> beam.Map(unchanged).with_output_types(FileRejects)
-            | "RejectsByFile" >> beam.GroupByKey()
-            | "WriteRejects" >> beam.Map(write_file_rejects, self.rejects)
+            | "FirstOfFile" >> beam.CombinePerKey(MergeTables(first_rejects))
+            | "WriteRejects" >> beam.Map(write_file_rejects, names, self.rejects)
         )
         return rows[KEPT], rows[TALLIED]
 
@@ -85,7 +90,7 @@ class FindCuts(beam.PTransform):
         return (
             input_or_inputs
             | "CountTimes" >> beam.Map(time_counts).with_output_types(pa.Table)
-            | "MergeTimes" >> beam.CombineGlobally(MergeCounts())
+            | "MergeTimes" >> beam.CombineGlobally(MergeTables(merge_counts))
             | "Cut" >> beam.Map(cuts_of, self.config)
         )
 
@@ -131,7 +136,7 @@ class RankTraining(beam.PTransform):
         counts = (
             input_or_inputs
             | "Count" >> beam.FlatMap(training_counts, self.side.column).with_output_types(Shard)
-            | "Merge" >> beam.CombinePerKey(MergeCounts())
+            | "Merge" >> beam.CombinePerKey(MergeTables(merge_counts))
             | "Merged" >> beam.Values()
         )
         rank = beam.Map(rank_side, AsIter(counts), self.side, self.directory)
@@ -182,8 +187,17 @@ class WriteTallies(beam.PTransform):
 
 @with_input_types(pa.Table)
 @with_output_types(pa.Table)
-class MergeCounts(beam.CombineFn):
-    """Merges tables of `value` and `count`."""
+class MergeTables(beam.CombineFn):
+    """Merges tables into one.
+
+    Args:
+      merge: Makes one table of any number; it may be given what it returned in place of what it
+        was given.
+    """
+
+    def __init__(self, merge: Callable[[Iterable[pa.Table]], pa.Table]) -> None:
+        super().__init__()
+        self._merge = merge
 
     def get_accumulator_coder(self) -> beam.coders.Coder:
         """Tables are not pickled: Beam would compress each pickle, for seconds."""
@@ -206,8 +220,8 @@ class MergeCounts(beam.CombineFn):
 
     def compact(self, accumulator: list[pa.Table]) -> list[pa.Table]:
         """One table in place of many."""
-        return [merge_counts(accumulator)] if len(accumulator) > 1 else accumulator
+        return [self._merge(accumulator)] if len(accumulator) > 1 else accumulator
 
     def extract_output(self, accumulator: list[pa.Table]) -> pa.Table:
         """The merged table."""
-        return merge_counts(accumulator)
+        return self._merge(accumulator)

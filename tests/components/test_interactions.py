@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.interactions import (
+    REJECT_SAMPLES,
     InteractionsConfig,
     interactions_schema,
     normalise,
@@ -69,7 +71,9 @@ def test_every_row_is_kept_rejected_or_below_the_least_label(rows):
     expected = [slow_reason(row) for row in rows]
     assert normalised.kept.num_rows == expected.count(None)
     assert normalised.below_min_label == expected.count("below")
-    assert reasons(normalised) == [r for r in expected if r not in (None, "below")]
+    rejected = [reason for reason in expected if reason not in (None, "below")]
+    assert reasons(normalised) == rejected
+    assert normalised.rejected == Counter(rejected)
     assert normalised.rows_read == len(rows)
 
 
@@ -78,6 +82,15 @@ def test_a_reject_carries_its_row_and_its_raw_values():
     (reject,) = normalise(rows, 100, CONFIG).rejects.to_pylist()
     assert (reject["row"], reject["reason"]) == (101, "missing_query")
     assert json.loads(reject["values"]) == {"user": None, "film": "y", "at": "nan"}
+
+
+def test_all_rejects_are_counted_and_the_first_of_each_reason_kept():
+    count = 2 * REJECT_SAMPLES
+    rows = batch(user=["a", ""] * count, film=["x"] * 2 * count, at=["soon"] * 2 * count)
+    normalised = normalise(rows, 7, CONFIG)
+    assert normalised.rejected == {"bad_timestamp": count, "missing_query": count}
+    assert normalised.rejects["row"].to_pylist() == list(range(7, 7 + 2 * REJECT_SAMPLES))
+    assert Counter(reasons(normalised)) == dict.fromkeys(normalised.rejected, REJECT_SAMPLES)
 
 
 def test_a_label_of_negative_zero_is_zero():

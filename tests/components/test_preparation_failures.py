@@ -1,3 +1,5 @@
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,6 +26,17 @@ def test_too_many_rejects_fail_and_are_kept_until_the_next_preparation(world, tm
     assert len((tmp_path / "work/rejects/part-00000.jsonl").read_text().splitlines()) == 5
     run(make_config(world, data=data), tmp_path / "work" / "again")
     assert not (tmp_path / "work" / "rejects").exists()
+
+
+def test_a_log_that_is_bad_throughout_keeps_the_first_rows_and_counts_all(world, tmp_path):
+    count = 2_500
+    table = pa.table(dict.fromkeys(COLUMNS.values(), pa.array(["x"] * count)))
+    pq.write_table(table, tmp_path / "log.parquet", row_group_size=600)
+    data = {"interactions": [str(tmp_path / "log.parquet")], **COLUMNS}
+    with pytest.raises(DataError, match=r"2500 of 2500 rows .*\(2500 bad_timestamp\): 100\.00%"):
+        run(make_config(world, data=data), tmp_path / "work" / "prepared")
+    lines = (tmp_path / "work/rejects/part-00000.jsonl").read_text().splitlines()
+    assert [json.loads(line)["row"] for line in lines] == list(range(1_000))
 
 
 def test_a_split_without_rows_is_an_error_that_counts(world, tmp_path):

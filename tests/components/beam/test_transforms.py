@@ -8,11 +8,12 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from components.beam.elements import part_by_id
 from components.beam.table_coder import TableCoder
-from components.beam.transforms import FindCuts, MergeCounts, SplitByQuery
+from components.beam.transforms import FindCuts, MergeTables, SplitByQuery
 from components.columns import ID_TYPE
 from components.hashing import hash_ids
 from components.interactions import interactions_schema
 from components.splits import Cuts, GlobalTime, PerQueryTime
+from components.vocabularies import merge_counts
 
 SCHEMA = interactions_schema(labelled=False)
 
@@ -61,7 +62,7 @@ def test_merging_counts_in_any_grouping_gives_their_sum():
         schema = pa.schema([("value", ID_TYPE), ("count", pa.int64())])
         return pa.Table.from_pylist([{"value": value, "count": count}], schema)
 
-    merge = MergeCounts()
+    merge = MergeTables(merge_counts)
     first = merge.create_accumulator()
     for _ in range(200):
         first = merge.add_input(first, counts("a", 1))
