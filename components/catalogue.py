@@ -27,7 +27,7 @@ from components.vocabularies import COUNT, VALUE, merge_counts, rank
 
 def layout(directory: Path) -> Prepared:
     """The file names of the artifact that is being made in `directory`."""
-    return Prepared(directory, Manifest(Recipe(Prepared.kind, {}, {}), "", {}))
+    return Prepared(directory, Manifest(Recipe(Prepared.kind, {}, {}, {}), "", {}))
 
 
 @dataclass(frozen=True, slots=True)

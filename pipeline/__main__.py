@@ -139,9 +139,10 @@ def recommend(
     beam: BeamArguments = None,
     overrides: Overrides = None,
 ) -> None:
-    """Writes the candidates of every query of a split that training knows: `query_id<TAB>candidate candidate ...`.
+    """Writes the candidates of every query of a split: `query_id<TAB>candidate candidate ...`.
 
     They are ranked exactly over the whole catalogue, best first, without what the query had seen.
+    A query that training never saw has no line.
     """
     from components.recommendations import write_recommendations
     from pipeline import steps

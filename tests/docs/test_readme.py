@@ -61,6 +61,10 @@ def test_every_shown_command_is_known_here():
     assert set(re.findall(r"`make (\w+)", README)) <= MAKE_TARGETS
 
 
+def test_nothing_is_left_to_fill_in():
+    assert re.findall(r"^[A-Z]{3,}$", README, flags=re.MULTILINE) == []
+
+
 def test_help_lists_every_target():
     listed = set(re.findall(r"^  make (\w+)", make("help").stdout, flags=re.MULTILINE))
     assert listed >= MAKE_TARGETS | {"help"}
