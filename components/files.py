@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import glob
+import itertools
 import os
+import re
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -18,7 +24,11 @@ from components.errors import DataError
 PARQUET = ".parquet"
 CSV = (".csv", ".csv.gz")
 BATCH_ROWS = 131_072
+LONGEST_TEXT = 500
+"""Characters of a malformed row that are kept."""
+
 _CSV_BLOCK_BYTES = 4 << 20
+_MOST_HEADER_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,43 @@ class Piece:
     file: InputFile
     first_row: int
     row_groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRows:
+    """The rows of a CSV file with more or fewer values than its header, as a reader meets them."""
+
+    most_texts: int
+    """How many of them to keep the text of: the first ones."""
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    """Their numbers in the file, from 0, in order."""
+    texts: list[str] = field(default_factory=list)
+    """The first `LONGEST_TEXT` characters of each."""
+
+    def skip(self, row: pyarrow.csv.InvalidRow) -> Literal["skip"]:
+        """Notes a row that Arrow cannot use and has it go on; Arrow counts from 1, the header too.
+
+        It does so in the order of the file, since `_open_csv` has it parse in one thread.
+        """
+        self.rows.append(row.number - 2)
+        if len(self.texts) < self.most_texts:
+            self.texts.append(row.text[:LONGEST_TEXT])
+        return "skip"
+
+    def number(self, first: int, count: int) -> np.ndarray:
+        """`[count]` numbers in the file of the rows that are well formed, from the `first` of them.
+
+        All malformed rows before the last of them must have been met.
+        """
+        rows = np.arange(first, first + count)
+        start, stop = self._met_before(first), self._met_before(first + count - 1)
+        well_formed_before = np.array(self.rows[start:stop], np.int64) - np.arange(start, stop)
+        return rows + start + np.searchsorted(well_formed_before, rows, side="right")
+
+    def _met_before(self, well_formed: int) -> int:
+        """How many malformed rows stand before a row that is well formed."""
+        places = range(len(self.rows))
+        return bisect.bisect_right(places, well_formed, key=lambda place: self.rows[place] - place)
 
 
 def find_files(section: str, patterns: Sequence[str]) -> list[InputFile]:
@@ -120,27 +167,37 @@ def pieces(file: InputFile) -> Iterator[Piece]:
 
 
 def read_piece(
-    piece: Piece, columns: Sequence[str], delimiter: str
-) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Reads `columns` of a piece in batches, each with the number of its first row in the file.
+    piece: Piece, columns: Sequence[str], delimiter: str, malformed: MalformedRows | None = None
+) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+    """Reads `columns` of a piece in batches, each with the numbers of its rows in the file.
 
     The values of a CSV file are read as text: what they mean is not for the reader to guess.
+
+    Args:
+      piece: Where to read.
+      columns: What to read.
+      delimiter: What stands between two values of a CSV file.
+      malformed: Is given the malformed rows of a CSV file; the last of them when all is read. None
+        makes such a row an error.
 
     Raises:
       DataError: The file cannot be read.
     """
-    row = piece.first_row
+    first = piece.first_row
     with _naming(piece.file):
-        for batch in _batches(piece, columns, delimiter):
-            yield row, batch
-            row += batch.num_rows
+        for batch in _batches(piece, columns, delimiter, malformed):
+            if malformed is None:
+                yield np.arange(first, first + batch.num_rows), batch
+            else:
+                yield malformed.number(first, batch.num_rows), batch
+            first += batch.num_rows
 
 
 def read_file(file: InputFile, columns: Sequence[str], delimiter: str) -> pa.Table:
     """Reads `columns` of a whole file.
 
     Raises:
-      DataError: The file cannot be read.
+      DataError: The file cannot be read, or a row of a CSV file is malformed.
     """
     batches = [
         batch for piece in pieces(file) for _, batch in read_piece(piece, columns, delimiter)
@@ -172,26 +229,49 @@ def _schema(file: InputFile, delimiter: str) -> pa.Schema:
     with _naming(file):
         if file.path.endswith(PARQUET):
             return pq.read_schema(file.path)
-        with _open_csv(file, delimiter, {}) as reader:
+        with pa.input_stream(file.path) as stream:
+            header = pa.BufferReader(_header(stream.read(_CSV_BLOCK_BYTES)))
+        # Where more than the header was taken, `read_piece` decides whether it may be malformed.
+        with _open_csv(header, delimiter, {}, MalformedRows(most_texts=0)) as reader:
             return pa.schema([(name, pa.string()) for name in reader.schema.names])
 
 
-def _batches(piece: Piece, columns: Sequence[str], delimiter: str) -> Iterator[pa.RecordBatch]:
+def _header(text: bytes) -> bytes:
+    """The first line that is not blank, with those its quotes span; all where it is not found."""
+    ends = itertools.islice(re.finditer(rb"\n", text), _MOST_HEADER_LINES)
+    heads = (text[: end.end()] for end in ends)
+    return next((head for head in heads if head.strip() and head.count(b'"') % 2 == 0), text)
+
+
+def _batches(
+    piece: Piece, columns: Sequence[str], delimiter: str, malformed: MalformedRows | None
+) -> Iterator[pa.RecordBatch]:
     if piece.file.path.endswith(PARQUET):
         with pq.ParquetFile(piece.file.path) as file:
             yield from file.iter_batches(BATCH_ROWS, piece.row_groups, list(columns))
         return
-    with _open_csv(piece.file, delimiter, dict.fromkeys(columns, pa.string())) as reader:
+    types = dict.fromkeys(columns, pa.string())
+    with _open_csv(piece.file.path, delimiter, types, malformed) as reader:
         yield from reader
 
 
 def _open_csv(
-    file: InputFile, delimiter: str, columns: Mapping[str, pa.DataType]
+    source: str | pa.NativeFile,
+    delimiter: str,
+    columns: Mapping[str, pa.DataType],
+    malformed: MalformedRows | None,
 ) -> pyarrow.csv.CSVStreamingReader:
     return pyarrow.csv.open_csv(
-        file.path,
-        read_options=pyarrow.csv.ReadOptions(block_size=_CSV_BLOCK_BYTES),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        source,
+        read_options=pyarrow.csv.ReadOptions(
+            block_size=_CSV_BLOCK_BYTES,
+            use_threads=False,  # it numbers rows in one thread only, and is no slower
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=delimiter,
+            newlines_in_values=True,
+            invalid_row_handler=malformed and malformed.skip,
+        ),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=columns, include_columns=list(columns)
         ),

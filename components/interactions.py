@@ -21,7 +21,7 @@ from components.columns import (
     is_number,
     is_time,
 )
-from components.files import Wanted
+from components.files import MalformedRows, Wanted
 
 QUERY = "query"
 CANDIDATE = "candidate"
@@ -29,11 +29,12 @@ TIMESTAMP = "timestamp"
 LABEL = "label"
 SPLIT = "split"
 
+MALFORMED_ROW = "malformed_row"
 MISSING_QUERY = "missing_query"
 MISSING_CANDIDATE = "missing_candidate"
 BAD_TIMESTAMP = "bad_timestamp"
 BAD_LABEL = "bad_label"
-REASONS = (MISSING_QUERY, MISSING_CANDIDATE, BAD_TIMESTAMP, BAD_LABEL)
+REASONS = (MALFORMED_ROW, MISSING_QUERY, MISSING_CANDIDATE, BAD_TIMESTAMP, BAD_LABEL)
 """Why a row can be rejected. A row with several defects counts under the first."""
 
 REJECT_SAMPLES = 1_000
@@ -164,18 +165,17 @@ def wanted_columns(config: InteractionsConfig) -> list[Wanted]:
 
 
 def normalise(
-    batch: pa.RecordBatch, first_row: int, config: InteractionsConfig, *, order: int = 0
+    batch: pa.RecordBatch, rows: np.ndarray, config: InteractionsConfig, *, order: int = 0
 ) -> Normalised:
     """Parses a batch of raw rows and parts the usable from the defective.
 
     Args:
       batch: The columns that `config` names, of any type that `wanted_columns` allows.
-      first_row: Number of the batch's first row in its file.
+      rows: `[rows]` numbers of the batch's rows in their file, from 0.
       config: Names and rules of the columns.
       order: Time of the file's first row where there is no timestamp column: a row's number is
         added to it.
     """
-    rows = batch.num_rows
     query, candidate = as_ids(batch[config.query]), as_ids(batch[config.candidate])
     defects = {
         MISSING_QUERY: _mask(query.is_null()),
@@ -183,12 +183,12 @@ def normalise(
     }
     columns: dict[str, pa.Array | np.ndarray] = {QUERY: query, CANDIDATE: candidate}
     if config.timestamp is None:
-        columns[TIMESTAMP] = order + first_row + np.arange(rows)
+        columns[TIMESTAMP] = order + rows
     else:
         times, valid = as_microseconds(batch[config.timestamp], config.timestamp_unit)
         columns[TIMESTAMP] = times
         defects[BAD_TIMESTAMP] = ~valid
-    low = np.zeros(rows, bool)
+    low = np.zeros(len(rows), bool)
     if config.label is not None:
         labels = as_numbers(batch[config.label])
         with np.errstate(over="ignore"):
@@ -197,11 +197,11 @@ def normalise(
         defects[BAD_LABEL] = ~np.isfinite(columns[LABEL])
         if config.min_label is not None:
             low = labels < config.min_label
-    reason = _first_defect(defects, rows)
+    reason = _first_defect(defects, len(rows))
     kept = pa.table(columns, schema=interactions_schema(labelled=config.label is not None))
     fine = reason < 0
     return Normalised(
-        rows_read=rows,
+        rows_read=len(rows),
         below_min_label=int(np.count_nonzero(fine & low)),
         kept=kept if fine.all() and not low.any() else kept.filter(pa.array(fine & ~low)),
         rejected={
@@ -209,7 +209,20 @@ def normalise(
             for index, count in enumerate(np.bincount(reason[~fine], minlength=len(REASONS)))
             if count
         },
-        rejects=_rejects(batch, first_row, reason, config),
+        rejects=_rejects(batch, rows, reason, config),
+    )
+
+
+def malformed_rejects(malformed: MalformedRows) -> pa.Table:
+    """The malformed rows whose text was kept, in `REJECTS_SCHEMA`."""
+    texts = malformed.texts
+    return pa.table(
+        {
+            "row": list(malformed.rows[: len(texts)]),
+            "reason": [MALFORMED_ROW] * len(texts),
+            "values": [json.dumps({"text": text}, ensure_ascii=False) for text in texts],
+        },
+        schema=REJECTS_SCHEMA,
     )
 
 
@@ -227,15 +240,15 @@ def _first_defect(defects: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
 
 
 def _rejects(
-    batch: pa.RecordBatch, first_row: int, reason: np.ndarray, config: InteractionsConfig
+    batch: pa.RecordBatch, rows: np.ndarray, reason: np.ndarray, config: InteractionsConfig
 ) -> pa.Table:
     first = [np.flatnonzero(reason == index)[:REJECT_SAMPLES] for index in range(len(REASONS))]
-    rows = np.sort(np.concatenate(first))
-    raw = batch.select(config.columns).take(pa.array(rows)).to_pylist()
+    chosen = np.sort(np.concatenate(first))
+    raw = batch.select(config.columns).take(pa.array(chosen)).to_pylist()
     return pa.table(
         {
-            "row": first_row + rows,
-            "reason": [REASONS[index] for index in reason[rows]],
+            "row": rows[chosen],
+            "reason": [REASONS[index] for index in reason[chosen]],
             "values": [json.dumps(_plain(values), ensure_ascii=False) for values in raw],
         },
         schema=REJECTS_SCHEMA,

@@ -14,14 +14,16 @@ from apache_beam.pvalue import TaggedOutput
 
 from components.catalogue import Side, write_side
 from components.examples import sort_interactions, write_shard
-from components.files import Piece, read_piece
+from components.files import MalformedRows, Piece, read_piece
 from components.hashing import hash_ids
 from components.interactions import (
+    MALFORMED_ROW,
     REASONS,
+    REJECT_SAMPLES,
     SPLIT,
     TIMESTAMP,
     InteractionsConfig,
-    Normalised,
+    malformed_rejects,
     normalise,
 )
 from components.rejects import write_rejects
@@ -65,26 +67,32 @@ class Source:
 def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table | TaggedOutput]:
     """Reads a piece: usable rows, rejected rows by file, and tallies."""
     order = source.part << _FILE_ORDER_BITS
-    for first_row, batch in read_piece(source.piece, config.columns, config.csv_delimiter):
-        rows = normalise(batch, first_row, config, order=order)
+    malformed = MalformedRows(REJECT_SAMPLES)
+    for numbers, batch in read_piece(source.piece, config.columns, config.csv_delimiter, malformed):
+        rows = normalise(batch, numbers, config, order=order)
         kept = rows.kept
         if source.split is not None:
             kept = kept.append_column(SPLIT, pa.array(np.full(len(kept), source.split, np.int8)))
         yield kept
         if rows.rejects.num_rows:
             yield TaggedOutput(REJECTED, (source.part, rows.rejects))
-        for name, count in _tally(rows).items():
-            Metrics.counter("interactions", name).inc(count)
-            yield TaggedOutput(TALLIED, (name, count))
+        yield from _tallied(rows.rows_read, rows.below_min_label, rows.rejected)
+    if malformed.rows:
+        yield TaggedOutput(REJECTED, (source.part, malformed_rejects(malformed)))
+        count = len(malformed.rows)
+        yield from _tallied(count, 0, {MALFORMED_ROW: count})
 
 
-def _tally(rows: Normalised) -> dict[str, int]:
-    return {
-        "rows_read": rows.rows_read,
-        "rows_below_min_label": rows.below_min_label,
-        "rows_rejected": sum(rows.rejected.values()),
-        **{f"rejected_{reason}": rows.rejected.get(reason, 0) for reason in REASONS},
+def _tallied(read: int, below: int, rejected: Mapping[str, int]) -> Iterator[TaggedOutput]:
+    tallies = {
+        "rows_read": read,
+        "rows_below_min_label": below,
+        "rows_rejected": sum(rejected.values()),
+        **{f"rejected_{reason}": rejected.get(reason, 0) for reason in REASONS},
     }
+    for name, count in tallies.items():
+        Metrics.counter("interactions", name).inc(count)
+        yield TaggedOutput(TALLIED, (name, count))
 
 
 def unchanged(rejects: FileRejects) -> FileRejects:

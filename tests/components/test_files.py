@@ -5,10 +5,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from components import files
 from components.columns import is_id
 from components.errors import DataError
 from components.files import (
     BATCH_ROWS,
+    LONGEST_TEXT,
+    MalformedRows,
     Wanted,
     check_columns,
     find_files,
@@ -98,6 +101,70 @@ def test_a_csv_row_of_another_width_is_an_error_that_names_the_file(tmp_path):
         read_file(one(tmp_path / "a.csv"), ["user"], ",")
 
 
+@pytest.fixture(params=["some", "all of a block", "first and last", "none", "all"])
+def ragged(request, tmp_path, monkeypatch):
+    """A CSV file of many blocks that holds its row numbers, and which rows are malformed."""
+    monkeypatch.setattr(files, "_CSV_BLOCK_BYTES", 64)
+    malformed = {
+        "some": {3, 4, 50, 51, 399},
+        "all of a block": set(range(100, 200)),
+        "first and last": {0, 399},
+        "none": set(),
+        "all": set(range(400)),
+    }[request.param]
+    lines = [f"{row},x,y\n" if row in malformed else f'{row},"\n"\n' for row in range(400)]
+    (tmp_path / "log.csv").write_text("user,n\n" + "\n".join(lines))  # and blank lines, not rows
+    return one(tmp_path / "log.csv"), sorted(malformed)
+
+
+def test_rows_keep_their_numbers_where_malformed_ones_are_left_out(ragged):
+    file, expected = ragged
+    (piece,) = pieces(file)
+    malformed = MalformedRows(most_texts=3)
+    read = []
+    for numbers, batch in read_piece(piece, ["user"], ",", malformed):
+        assert batch["user"].to_pylist() == [str(number) for number in numbers]
+        read += numbers.tolist()
+    assert list(malformed.rows) == expected
+    assert malformed.texts == [f"{row},x,y" for row in expected[:3]]
+    assert sorted(read + expected) == list(range(400))
+
+
+def test_the_text_of_a_malformed_row_is_cut(tmp_path):
+    (tmp_path / "log.csv").write_text("user,n\n" + "é" * 10_000 + "\na,1\n")
+    (piece,) = pieces(one(tmp_path / "log.csv"))
+    malformed = MalformedRows(most_texts=1)
+    assert [batch.num_rows for _, batch in read_piece(piece, ["user"], ",", malformed)] == [1]
+    assert malformed.texts == ["é" * LONGEST_TEXT]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "user,n\n",
+        "user,n\r\n",
+        "user,n\r1,2\r",
+        "\n\nuser,n\n",
+        '"us""er","n\nn",user,n\n',
+        'size 5",user,n\n',
+        "\ufeffuser,n\n",
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_header_is_read_alone_however_it_is_written(tmp_path, header, packed):
+    data = (header + "a,1\nb\n" * ("\n" in header)).encode()
+    path = tmp_path / ("log.csv.gz" if packed else "log.csv")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    check_columns(one(path), [USER], ",")
+
+
+def test_a_malformed_row_hides_no_column(tmp_path):
+    (tmp_path / "a.csv").write_text("user,n\nb\n")
+    check_columns(one(tmp_path / "a.csv"), [USER], ",")
+    with pytest.raises(DataError, match="there is no column `user`"):
+        check_columns(one(tmp_path / "a.csv"), [USER], ";")
+
+
 def test_a_damaged_page_is_an_error_that_names_the_file(parquet, tmp_path):
     path = tmp_path / "log.parquet"
     data = bytearray(path.read_bytes())
@@ -120,14 +187,14 @@ def test_small_row_groups_are_read_in_one_piece(parquet):
     assert (piece.first_row, piece.row_groups) == (0, (0, 1))
 
 
-def test_pieces_know_their_first_row(tmp_path):
+def test_the_rows_of_pieces_have_their_numbers_in_the_file(tmp_path):
     rows = 2 * BATCH_ROWS + 5
     table = pa.table({"n": pa.array(range(rows))})
     pq.write_table(table, tmp_path / "log.parquet", row_group_size=BATCH_ROWS // 2 + 1)
     seen = []
     for piece in pieces(one(tmp_path / "log.parquet")):
-        for first_row, batch in read_piece(piece, ["n"], ","):
-            assert batch["n"][0].as_py() == first_row
+        for numbers, batch in read_piece(piece, ["n"], ","):
+            assert batch["n"].to_pylist() == numbers.tolist()
             seen.append(batch.num_rows)
     assert sum(seen) == rows
     assert max(seen) <= BATCH_ROWS

@@ -1,4 +1,5 @@
 import json
+from array import array
 from collections import Counter
 
 import numpy as np
@@ -8,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from components.files import MalformedRows
 from components.interactions import (
     REJECT_SAMPLES,
     InteractionsConfig,
     interactions_schema,
+    malformed_rejects,
     normalise,
     wanted_columns,
 )
@@ -36,6 +39,10 @@ def batch(**columns):
     return pa.RecordBatch.from_pydict(columns)
 
 
+def normalised_from(first_row, rows, config, **given):
+    return normalise(rows, np.arange(first_row, first_row + rows.num_rows), config, **given)
+
+
 def reasons(normalised):
     return normalised.rejects["reason"].to_pylist()
 
@@ -54,7 +61,7 @@ def slow_reason(row):
 
 def test_usable_rows_are_ids_microseconds_and_labels():
     rows = batch(user=[7, 8], film=["x", "y"], at=[1, 2], stars=[3.0, 5.0])
-    normalised = normalise(rows, 0, LABELLED)
+    normalised = normalised_from(0, rows, LABELLED)
     assert normalised.kept.schema == interactions_schema(labelled=True)
     assert normalised.kept.to_pylist() == [
         {"query": "7", "candidate": "x", "timestamp": 1_000_000, "label": 3.0},
@@ -67,7 +74,7 @@ def test_every_row_is_kept_rejected_or_below_the_least_label(rows):
     columns = {
         name: pa.array([row[name] for row in rows], pa.string()) for name in LABELLED.columns
     }
-    normalised = normalise(pa.RecordBatch.from_pydict(columns), 0, LABELLED)
+    normalised = normalised_from(0, pa.RecordBatch.from_pydict(columns), LABELLED)
     expected = [slow_reason(row) for row in rows]
     assert normalised.kept.num_rows == expected.count(None)
     assert normalised.below_min_label == expected.count("below")
@@ -79,7 +86,7 @@ def test_every_row_is_kept_rejected_or_below_the_least_label(rows):
 
 def test_a_reject_carries_its_row_and_its_raw_values():
     rows = batch(user=["a", None], film=["x", "y"], at=[1.0, float("nan")])
-    (reject,) = normalise(rows, 100, CONFIG).rejects.to_pylist()
+    (reject,) = normalised_from(100, rows, CONFIG).rejects.to_pylist()
     assert (reject["row"], reject["reason"]) == (101, "missing_query")
     assert json.loads(reject["values"]) == {"user": None, "film": "y", "at": "nan"}
 
@@ -87,16 +94,23 @@ def test_a_reject_carries_its_row_and_its_raw_values():
 def test_all_rejects_are_counted_and_the_first_of_each_reason_kept():
     count = 2 * REJECT_SAMPLES
     rows = batch(user=["a", ""] * count, film=["x"] * 2 * count, at=["soon"] * 2 * count)
-    normalised = normalise(rows, 7, CONFIG)
+    normalised = normalised_from(7, rows, CONFIG)
     assert normalised.rejected == {"bad_timestamp": count, "missing_query": count}
     assert normalised.rejects["row"].to_pylist() == list(range(7, 7 + 2 * REJECT_SAMPLES))
     assert Counter(reasons(normalised)) == dict.fromkeys(normalised.rejected, REJECT_SAMPLES)
 
 
+def test_malformed_rows_are_rejects_with_their_text():
+    malformed = MalformedRows(1, array("q", [4, 9]), ['a,"b"'])
+    assert malformed_rejects(malformed).to_pylist() == [
+        {"row": 4, "reason": "malformed_row", "values": '{"text": "a,\\"b\\""}'}
+    ]
+
+
 def test_a_label_of_negative_zero_is_zero():
     rows = batch(user=["a", "a"], film=["x", "x"], at=[1, 1], stars=[-0.0, -1e-60])
     config = LABELLED.model_copy(update={"min_label": None})
-    labels = normalise(rows, 0, config).kept["label"].to_numpy()
+    labels = normalised_from(0, rows, config).kept["label"].to_numpy()
     assert not np.signbit(labels).any()
 
 
@@ -105,7 +119,10 @@ def test_without_a_timestamp_the_order_of_rows_is_the_time():
         train=("a.csv",), validation=("b.csv",), test=("c.csv",), query="user", candidate="film"
     )
     rows = batch(user=["a", "b"], film=["x", "y"])
-    assert normalise(rows, 5, config, order=1_000).kept["timestamp"].to_pylist() == [1_005, 1_006]
+    assert normalised_from(5, rows, config, order=1_000).kept["timestamp"].to_pylist() == [
+        1_005,
+        1_006,
+    ]
 
 
 def test_the_columns_wanted_are_those_the_config_names():

@@ -1,12 +1,14 @@
 import json
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
 from components.errors import DataError
-from tests.preparing import COLUMNS, make_config, planted, run
+from components.splits import SPLITS
+from tests.preparing import COLUMNS, digests, make_config, planted, run
 from tests.world import write_world
 
 
@@ -60,14 +62,69 @@ def test_files_without_rows_are_an_error(world, tmp_path, name):
 
 
 def test_what_a_worker_finds_wrong_surfaces_as_one_sentence(world, tmp_path):
-    (tmp_path / "log.csv").write_text("query_id,candidate_id,timestamp\na,b,1\nc\n")
+    (tmp_path / "log.csv").write_bytes(b"query_id,candidate_id,timestamp\na,b,1\n\xff,b,2\n")
     data = {"interactions": [str(tmp_path / "log.csv")], **COLUMNS}
     with pytest.raises(DataError) as raised:
         run(make_config(world, data=data), tmp_path / "out")
     assert str(raised.value) == (
         f"{tmp_path / 'log.csv'}: the file cannot be read "
-        "(CSV parse error: Expected 3 columns, got 1: c)."
+        "(In CSV column #0: Row #3: CSV conversion error to string: invalid UTF8 data)."
     )
+
+
+def ragged(world, path):
+    """Writes the interactions as CSV with two malformed rows; returns the `data` section."""
+    pyarrow.csv.write_csv(pq.read_table(world.interactions), path)
+    header, *rows = path.read_text().splitlines(keepends=True)
+    rows[3:3] = ["é,too,many,values,by,far\n"]
+    rows[10:10] = ["alone\n"]
+    rows[12] = rows[12].replace(rows[12].split(",")[0], "", 1)
+    path.write_text(header + "".join(rows))
+    return {"interactions": [str(path)], **COLUMNS}, len(rows)
+
+
+def test_malformed_rows_are_rejected_and_counts_reconcile(world, tmp_path):
+    data, read = ragged(world, tmp_path / "log.csv")
+    counts = run(make_config(world, data=data), tmp_path / "out")
+    assert counts["rows_read"] == read == pq.read_metadata(world.interactions).num_rows + 2
+    assert (counts["rejected_malformed_row"], counts["rejected_missing_query"]) == (2, 1)
+    kept = sum(counts[f"rows_{split}"] for split in SPLITS)
+    assert read == kept + counts["rows_rejected"] + counts["rows_below_min_label"]
+    lines = (tmp_path / "out" / "rejects" / "part-00000.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [(reject["row"], reject["reason"]) for reject in found] == [
+        (3, "malformed_row"),
+        (10, "malformed_row"),
+        (12, "missing_query"),
+    ]
+    assert found[0]["values"] == {"text": "é,too,many,values,by,far"}
+    assert found[0]["file"] == "interactions/log.csv"
+
+
+def test_malformed_rows_give_the_same_bytes_every_time(world, tmp_path):
+    data, _ = ragged(world, tmp_path / "log.csv")
+    for name in ("a", "b"):
+        run(make_config(world, data=data), tmp_path / name)
+    assert "rejects/part-00000.jsonl" in digests(tmp_path / "a")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+
+
+def test_too_many_malformed_rows_fail(world, tmp_path):
+    (tmp_path / "log.csv").write_text("query_id,candidate_id,timestamp\na,b,1\nc\n")
+    data = {"interactions": [str(tmp_path / "log.csv")], **COLUMNS}
+    with pytest.raises(DataError, match=r"1 of 2 rows .* \(1 malformed_row\): 50\.00%"):
+        run(make_config(world, data=data), tmp_path / "work" / "prepared")
+    assert (tmp_path / "work/rejects/part-00000.jsonl").read_text() == (
+        '{"file": "interactions/log.csv", "row": 1, "reason": "malformed_row", '
+        '"values": {"text": "c"}}\n'
+    )
+
+
+def test_a_malformed_row_of_a_side_table_is_an_error(world, tmp_path):
+    (tmp_path / "queries.csv").write_text("query_id,age\nq1,30\nq2\n")
+    queries = {"files": [str(tmp_path / "queries.csv")], "id": "query_id"}
+    with pytest.raises(DataError, match=r"queries\.csv: the file cannot be read .* got 1: q2\)"):
+        run(make_config(world, queries=queries), tmp_path / "out")
 
 
 def test_an_id_that_stands_twice_in_a_side_table_surfaces(world, tmp_path):
