@@ -1,8 +1,8 @@
 """Evaluation: the model beside its baselines, over the whole catalogue, seen candidates left out.
 
 `metrics.json` holds for each system and cut-off the mean over the queries of the test split, with a
-bootstrap interval, and says how many queries and rows could not be counted. Coverage is of all lists
-together and has no interval: a resample holds fewer different lists, so it always covers less.
+bootstrap interval, and says how many queries and rows could not be counted. Coverage is of all
+lists together and has no interval: a resample holds fewer different lists, so it covers less.
 """
 
 from __future__ import annotations
