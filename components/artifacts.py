@@ -289,9 +289,14 @@ def _alone_in(directory: Path) -> Iterator[None]:
     """Keeps other processes from building in a directory; the lock ends with the process.
 
     Raises:
-      ArtifactError: Another process is building there.
+      ArtifactError: Another process is building there, or a file stands in its place.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ArtifactError(
+            f"{directory}: a file stands where this directory is needed; name another `work_dir`."
+        ) from None
     lock = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

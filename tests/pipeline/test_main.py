@@ -148,7 +148,9 @@ def test_a_directory_to_write_recommendations_to_is_refused(call, unrun, tmp_pat
 
 def test_a_work_directory_that_cannot_be_made_is_one_line(call, unrun):
     told = call("prepare", unrun.config, "--set", f"work_dir='{unrun.config}'").error
-    assert told == f"{unrun.config / 'prepared.partial'}: Not a directory."
+    assert told == (
+        f"{unrun.config}: a file stands where this directory is needed; name another `work_dir`."
+    )
 
 
 # What is wrong with the data
