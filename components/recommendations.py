@@ -7,7 +7,6 @@ gives the same file: an approximate index, built again, finds a little more or l
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from models.features import FIRST_KNOWN_ROW, UNKNOWN_ROW
 from models.ranking import top_k
 
 _BATCH = 4096
+_BREAK = re.compile(r"[\t\r\n]")
 _SPACE = re.compile(r"\s")
 
 
@@ -33,14 +33,14 @@ def write_recommendations(
     The file appears whole, or not at all.
 
     Raises:
-      DataError: An id holds white space, and lines could not be told apart.
+      DataError: An id holds white space, and could not be told from its neighbours.
     """
-    ids = itertools.chain(embedded.query_ids, embedded.candidate_ids)
-    spaced = next(filter(_SPACE.search, ids), None)
+    spaced = next(filter(_BREAK.search, embedded.query_ids), None)
+    spaced = spaced or next(filter(_SPACE.search, embedded.candidate_ids), None)
     if spaced is not None:
         raise DataError(
-            f"{prepared.path}: the id {spaced!r} holds white space, which separates candidates in "
-            "the file of recommendations; give ids without it."
+            f"{prepared.path}: the id {spaced!r} holds white space that separates ids in the file "
+            "of recommendations; give ids without it."
         )
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)

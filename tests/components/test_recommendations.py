@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 
@@ -53,7 +54,16 @@ def test_a_failing_write_leaves_no_file(embedded, prepared, tmp_path, monkeypatc
     assert not (tmp_path / "test.tsv").exists()
 
 
-def test_an_id_with_white_space_is_refused_by_name(embedded, prepared, tmp_path):
-    spaced = dataclasses.replace(embedded, candidate_ids=["c 1", *embedded.candidate_ids[1:]])
-    with pytest.raises(DataError, match="the id 'c 1' holds white space"):
-        write_recommendations(spaced, prepared, "test", 5, tmp_path / "test.tsv")
+@pytest.mark.parametrize(("side", "spaced"), [("candidate_ids", "c 1"), ("query_ids", "q\t1")])
+def test_an_id_that_would_break_a_line_is_refused_by_name(
+    embedded, prepared, tmp_path, side, spaced
+):
+    broken = dataclasses.replace(embedded, **{side: [spaced, *getattr(embedded, side)[1:]]})
+    with pytest.raises(DataError, match=re.escape(f"the id {spaced!r} holds white space")):
+        write_recommendations(broken, prepared, "test", 5, tmp_path / "test.tsv")
+
+
+def test_a_query_may_have_a_space_in_its_id(embedded, prepared, tmp_path):
+    spaced = dataclasses.replace(embedded, query_ids=["q 1", *embedded.query_ids[1:]])
+    write_recommendations(spaced, prepared, "test", 5, tmp_path / "test.tsv")
+    assert (tmp_path / "test.tsv").read_text().startswith("q 1\t")

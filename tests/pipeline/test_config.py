@@ -72,7 +72,7 @@ def test_the_shipped_run_says_what_its_file_says():
     assert run.candidates.features[1] == ListFeature(kind="list", name="genres", separator="|")
     assert (run.model.embedding_dim, run.model.similarity) == (64, "cosine")
     assert (run.model.objective.temperature, run.model.objective.log_q) == (0.2, "classic")
-    assert (run.train.batch_size, run.train.optimizer) == (1024, "adagrad")
+    assert (run.train.batch_size, run.train.optimizer) == (256, "adagrad")
     assert run.train.learning_rate == 0.1
     assert run.export.k == 100
 
