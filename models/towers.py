@@ -72,7 +72,7 @@ class Tower(keras.layers.Layer):
                 name=f"{feature.name}_rows",
                 shape=feature.rows.shape,
                 dtype=tf.int32,
-                initializer=_Values(feature.rows),
+                initializer=tf.constant_initializer(feature.rows),
                 trainable=False,
             )
             for feature in features
@@ -106,16 +106,6 @@ class Tower(keras.layers.Layer):
             else:
                 embedding += _mean_of_known(tf.gather(embeddings, rows), rows)
         return unit(embedding) if self._similarity == "cosine" else embedding
-
-
-class _Values(keras.initializers.Initializer):
-    """Starts a weight at given values."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values
-
-    def __call__(self, *_: object, **__: object) -> tf.Tensor:
-        return tf.constant(self._values)
 
 
 def _mean_of_known(embeddings: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
