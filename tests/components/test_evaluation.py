@@ -3,15 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from components.artifacts import Checkpoint, Metrics, Prepared
+from components.artifacts import Metrics
 from components.evaluation import EvaluationConfig, measure
 from components.holdout import read_holdout
-from pipeline import config, steps
-
-
-@pytest.fixture(scope="module")
-def prepared(small_run):
-    return Prepared.open(small_run.work_dir / "prepared")
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +13,8 @@ def measured(small_run):
     return json.loads(Metrics.open(small_run.work_dir / "metrics").table.read_text())
 
 
-def recall_by_hand(small_run, prepared, k):
+def recall_by_hand(embedded, prepared, k):
     """Mean recall of exact rankings, one query at a time."""
-    checkpoint = Checkpoint.open(small_run.work_dir / "checkpoint")
-    embedded = steps.embedded(config.load(small_run.config), prepared, checkpoint)
     holdout = read_holdout(prepared, "test")
     recalls = []
     for index, query in enumerate(holdout.queries):
@@ -35,9 +27,9 @@ def recall_by_hand(small_run, prepared, k):
 
 
 @pytest.mark.parametrize("k", [5, 10])
-def test_recall_is_of_the_whole_catalogue_without_what_was_seen(small_run, prepared, measured, k):
+def test_recall_is_of_the_whole_catalogue_without_what_was_seen(embedded, prepared, measured, k):
     value = measured["systems"]["two_tower"][f"recall@{k}"]["value"]
-    assert value == pytest.approx(recall_by_hand(small_run, prepared, k))
+    assert value == pytest.approx(recall_by_hand(embedded, prepared, k))
 
 
 def test_the_model_beats_popularity_and_popularity_beats_chance(measured):

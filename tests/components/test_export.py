@@ -8,29 +8,11 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from components.artifacts import Checkpoint, Prepared, ServingModel
 from components.export import manifest_path
 from components.holdout import read_seen
 from models.features import FIRST_KNOWN_ROW
 from models.ranking import top_k
-from pipeline import config, steps
 from serving import signature as edge
-
-
-@pytest.fixture(scope="module")
-def prepared(small_run):
-    return Prepared.open(small_run.work_dir / "prepared")
-
-
-@pytest.fixture(scope="module")
-def embedded(small_run, prepared):
-    checkpoint = Checkpoint.open(small_run.work_dir / "checkpoint")
-    return steps.embedded(config.load(small_run.config), prepared, checkpoint)
-
-
-@pytest.fixture(scope="module")
-def exported(small_run):
-    return ServingModel.open(small_run.work_dir / "export").saved_model
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.artifacts import Checkpoint, Prepared
+from components.artifacts import Checkpoint
 from components.errors import ArtifactError
 from components.model import ModelConfig, build_model, restore
 from pipeline import config
@@ -12,11 +12,6 @@ from tests.preparing import read_examples
 @pytest.fixture(scope="module")
 def run(small_run):
     return config.load(small_run.config)
-
-
-@pytest.fixture(scope="module")
-def prepared(small_run):
-    return Prepared.open(small_run.work_dir / "prepared")
 
 
 def build(run, prepared, splits=("train",), **changes):

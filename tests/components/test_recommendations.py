@@ -3,22 +3,9 @@ import re
 
 import pytest
 
-from components.artifacts import Checkpoint, Prepared
 from components.errors import DataError
 from components.holdout import read_queries
 from components.recommendations import recommend, write_recommendations
-from pipeline import config, steps
-
-
-@pytest.fixture(scope="module")
-def prepared(small_run):
-    return Prepared.open(small_run.work_dir / "prepared")
-
-
-@pytest.fixture(scope="module")
-def embedded(small_run, prepared):
-    checkpoint = Checkpoint.open(small_run.work_dir / "checkpoint")
-    return steps.embedded(config.load(small_run.config), prepared, checkpoint)
 
 
 def test_a_file_has_one_line_for_every_query_of_the_split(embedded, prepared, tmp_path):

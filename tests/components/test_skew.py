@@ -4,15 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
-from components.artifacts import ServingModel
 from components.errors import SkewError
 from components.golden import GoldenRequest, golden_path
 from components.skew import _compare, check_in_fresh_process, differences
-
-
-@pytest.fixture(scope="module")
-def exported(small_run):
-    return ServingModel.open(small_run.work_dir / "export").saved_model
 
 
 @pytest.fixture

@@ -28,11 +28,6 @@ def lines_of(checkpoint):
     return [json.loads(line) for line in checkpoint.log.read_text().splitlines()]
 
 
-@pytest.fixture(scope="module")
-def checkpoint(small_run):
-    return Checkpoint.open(small_run.work_dir / "checkpoint")
-
-
 def test_the_best_epoch_is_the_one_with_the_highest_validation_recall(checkpoint):
     recalls = [line["recall@5"] for line in lines_of(checkpoint) if line["phase"] == "select"]
     assert checkpoint.manifest.counts["epochs"] == 1 + int(np.argmax(recalls))
