@@ -49,8 +49,8 @@ check: setup ## Format, lint, types and the direction of imports
 	$(BIN)/pyright
 
 lock: setup ## Resolves the requirements anew
-	$(BIN)/uv pip compile setup.py --all-extras --generate-hashes --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_28 --custom-compile-command "make lock" \
+	$(BIN)/uv pip compile setup.py --extra train --extra serve --extra s3 --extra dev \
+	  --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --custom-compile-command "make lock" \
 	  --output-file requirements.lock
 	$(BIN)/uv pip compile setup.py --extra serve --constraints requirements.lock --generate-hashes \
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 \

@@ -2,8 +2,9 @@
 
 `install_requires` is what a Beam worker needs beside the Beam that its image holds, and stays
 light: every worker installs it. The extras add what the driver and trainer (`train`), the model
-server (`serve`) and a developer (`dev`) need. `requirements.lock` pins all of it,
-`requirements-serve.lock` what the serving image needs; `make lock` remakes both.
+server (`serve`), logs in object stores (`s3`, `gcs`) and a developer (`dev`) need.
+`requirements.lock` pins all of it but `gcs`, whose forty packages nobody else needs;
+`requirements-serve.lock` pins what the serving image needs. `make lock` remakes both.
 """
 
 from setuptools import find_packages, setup
@@ -27,10 +28,18 @@ SERVE = [
     "uvicorn>=0.40",
 ]
 
+S3 = ["apache-beam[aws]==2.77.0"]
+GCS = ["apache-beam[gcp]==2.77.0"]
+
 DEV = [
+    "duckdb>=2.0",
     "httpx>=0.28",
+    "flask>=3.1",
+    "flask-cors>=6.0",
     "hypothesis>=6.140",
     "import-linter>=2.5",
+    "moto[s3]>=5.2",
+    "polars>=2.1",
     "pyright[nodejs]==1.1.414",
     "pytest>=9.0",
     "pytest-timeout>=2.4",
@@ -54,5 +63,5 @@ setup(
         "rich>=14.0",
         "typer>=0.20",
     ],
-    extras_require={"train": TRAIN, "serve": SERVE, "dev": DEV},
+    extras_require={"train": TRAIN, "serve": SERVE, "s3": S3, "gcs": GCS, "dev": DEV},
 )
