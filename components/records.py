@@ -5,8 +5,8 @@ The bytes are those of `Example.SerializeToString(deterministic=True)` in the fr
 
     0a <length>                                      Example.features
       0a <length> 0a <length> <name> 12 <length>     an entry of the map
-        1a <length> 0a <length> <varint>             an Int64List of one value, or
-        12 06 0a 04 <4 bytes>                        a FloatList of one value
+        1a <length> 0a <length> <varint> ...         an Int64List, or
+        12 <length> 0a <length> <4 bytes> ...        a FloatList; `1a 00`, `12 00` if it is empty
       ...
 
 and its frame: length (8 bytes), CRC of the length (4), the Example, CRC of the Example (4).
@@ -15,26 +15,50 @@ and its frame: length (8 bytes), CRC of the length (4), the Example, CRC of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from components.compiled import compiled
 
 _LONGEST_NAME = 64
-"""Keeps every length inside an entry below 128, so that it takes one byte."""
+"""Keeps the length of a name at one byte, and what an entry takes beside its values in bounds."""
 _FRAME_BYTES = 16
 _HEADER_BYTES = 12
-_ENTRY_BYTES = 22
-"""Most that an entry takes beside its name."""
+_ENTRY_BYTES = 4 + 5 * 5
+"""Most that an entry takes beside its name and values: four tags and five lengths."""
+_VARINT_BYTES, _FLOAT_BYTES = 10, 4
 _MASK_DELTA = np.uint32(0xA282EAD8)
 _CASTAGNOLI = 0x82F63B78
 
 
-def encode_examples(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Encodes rows as framed Examples of one value a feature.
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """A column of lists.
+
+    Attributes:
+      values: `[values]` int64 or float32, the lists one after the other.
+      offsets: `[rows + 1]` int64: the list of row `r` is `values[offsets[r]:offsets[r + 1]]`.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of lists."""
+        return len(self.offsets) - 1
+
+
+Column = np.ndarray | Ragged
+"""`[rows]` numbers, or a list of numbers for each row."""
+
+
+def encode_examples(columns: Mapping[str, Column]) -> np.ndarray:
+    """Encodes rows as framed Examples.
 
     Args:
-      columns: Feature name to `[rows]` int64 or float32 values; at least one feature.
+      columns: Feature name to int64 or float32 values, one a row or a list a row; at least one
+        feature.
 
     Returns:
       uint8 array, the bytes of a TFRecord file.
@@ -46,26 +70,40 @@ def encode_examples(columns: Mapping[str, np.ndarray]) -> np.ndarray:
             raise ValueError(
                 f"a feature's name must have at most {_LONGEST_NAME} bytes. Received: {name!r}."
             )
-    arrays = [columns[name] for name in names]
-    is_float = np.array([_is_float(array) for array in arrays])
-    values = np.stack(
-        [
-            array.view(np.int32).astype(np.int64) if flag else array
-            for array, flag in zip(arrays, is_float, strict=True)
-        ],
-        axis=1,
+    ragged = [_ragged(columns[name]) for name in names]
+    is_float = np.array([_is_float(column.values) for column in ragged])
+    starts = np.cumsum([0, *(len(column.values) for column in ragged)])
+    values = np.concatenate([_bits(column.values) for column in ragged])
+    offsets = np.stack(
+        [column.offsets + start for column, start in zip(ragged, starts[:-1], strict=True)]
     )
-    offsets = np.cumsum([0, *(len(name) for name in encoded)])
+    name_offsets = np.cumsum([0, *(len(name) for name in encoded)])
     name_bytes = np.frombuffer(b"".join(encoded), np.uint8)
-    longest = _FRAME_BYTES + 4 + len(name_bytes) + _ENTRY_BYTES * len(names)
-    buffer = np.empty(longest * len(values), np.uint8)
-    return buffer[: _encode(values, is_float, name_bytes, offsets, _CRC_TABLE, buffer)]
+    rows = offsets.shape[1] - 1
+    longest = rows * (_FRAME_BYTES + 6 + len(name_bytes) + _ENTRY_BYTES * len(names)) + sum(
+        len(column.values) * (_FLOAT_BYTES if flag else _VARINT_BYTES)
+        for column, flag in zip(ragged, is_float, strict=True)
+    )
+    buffer = np.empty(longest, np.uint8)
+    end = _encode(values, offsets, is_float, name_bytes, name_offsets, _CRC_TABLE, buffer)
+    return buffer[:end]
+
+
+def _ragged(column: Column) -> Ragged:
+    """The column as lists; one value a row is a list of one."""
+    if isinstance(column, Ragged):
+        return column
+    return Ragged(column, np.arange(len(column) + 1))
 
 
 def _is_float(array: np.ndarray) -> bool:
     if array.dtype not in (np.int64, np.float32):
         raise ValueError(f"a feature must be int64 or float32. Received: {array.dtype}.")
     return array.dtype == np.float32
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    return array.view(np.uint32).astype(np.int64) if _is_float(array) else array
 
 
 def _crc_table() -> np.ndarray:
@@ -141,58 +179,96 @@ def _put_little_endian(out: np.ndarray, position: int, value: int | np.integer, 
 
 
 @compiled
-def _put_bytes(out: np.ndarray, position: int, *values: int) -> int:
-    for value in values:
-        out[position] = value
-        position += 1
-    return position
+def _put_field(out: np.ndarray, position: int, tag: int, length: int) -> int:
+    out[position] = tag
+    return _put_varint(out, position + 1, np.uint64(length))
 
 
 @compiled
-def _put_entry(
-    out: np.ndarray, position: int, name: np.ndarray, value: int, value_bytes: int
+def _field_bytes(length: int) -> int:
+    """What a field takes whose content takes `length`: tag, length and content."""
+    return 1 + _varint_bytes(np.uint64(length)) + length
+
+
+@compiled
+def _packed_bytes(values: np.ndarray, start: int, end: int, is_float: bool) -> int:
+    if is_float:
+        return _FLOAT_BYTES * (end - start)
+    size = 0
+    for index in range(start, end):
+        size += _varint_bytes(np.uint64(values[index]))
+    return size
+
+
+@compiled
+def _feature_bytes(packed: int) -> int:
+    """A Feature around its list, around its packed values, which an empty list lacks."""
+    return _field_bytes(_field_bytes(packed) if packed else 0)
+
+
+@compiled
+def _put_feature(
+    out: np.ndarray,
+    position: int,
+    values: np.ndarray,
+    start: int,
+    end: int,
+    is_float: bool,
+    packed: int,
 ) -> int:
-    """One entry of the map; `value_bytes` is 0 for the bits of a float, else the varint's size."""
-    feature = 8 if value_bytes == 0 else 4 + value_bytes
-    position = _put_bytes(out, position, 0x0A, 4 + len(name) + feature, 0x0A, len(name))
-    for byte in name:
-        out[position] = byte
-        position += 1
-    position = _put_bytes(out, position, 0x12, feature)
-    if value_bytes == 0:
-        position = _put_bytes(out, position, 0x12, 6, 0x0A, 4)
-        return _put_little_endian(out, position, value, 4)
-    position = _put_bytes(out, position, 0x1A, 2 + value_bytes, 0x0A, value_bytes)
-    return _put_varint(out, position, np.uint64(value))
+    """The content of a Feature: a list of the values `start` to `end`, `packed` bytes of them."""
+    tag = 0x12 if is_float else 0x1A
+    if packed == 0:
+        return _put_field(out, position, tag, 0)
+    position = _put_field(out, position, tag, _field_bytes(packed))
+    position = _put_field(out, position, 0x0A, packed)
+    for index in range(start, end):
+        if is_float:
+            position = _put_little_endian(out, position, values[index], 4)
+        else:
+            position = _put_varint(out, position, np.uint64(values[index]))
+    return position
 
 
 @compiled
 def _encode(
     values: np.ndarray,
+    offsets: np.ndarray,
     is_float: np.ndarray,
     names: np.ndarray,
-    offsets: np.ndarray,
+    name_offsets: np.ndarray,
     table: np.ndarray,
     out: np.ndarray,
 ) -> int:
-    rows, features = values.shape
-    sizes = np.zeros(features, np.int64)
+    features, rows = offsets.shape[0], offsets.shape[1] - 1
+    packed = np.zeros(features, np.int64)
+    entries = np.zeros(features, np.int64)
     position = 0
     for row in range(rows):
         length = 0
         for feature in range(features):
-            if not is_float[feature]:
-                sizes[feature] = _varint_bytes(np.uint64(values[row, feature]))
-            inner = 8 if is_float[feature] else 4 + sizes[feature]
-            length += 6 + offsets[feature + 1] - offsets[feature] + inner
-        start = position + _HEADER_BYTES
-        end = _put_varint(out, _put_bytes(out, start, 0x0A), np.uint64(length))
+            start, end = offsets[feature, row], offsets[feature, row + 1]
+            packed[feature] = _packed_bytes(values, start, end, is_float[feature])
+            name_length = name_offsets[feature + 1] - name_offsets[feature]
+            entries[feature] = _field_bytes(name_length) + _field_bytes(
+                _feature_bytes(packed[feature])
+            )
+            length += _field_bytes(entries[feature])
+        first = position + _HEADER_BYTES
+        at = _put_field(out, first, 0x0A, length)
         for feature in range(features):
-            name = names[offsets[feature] : offsets[feature + 1]]
-            end = _put_entry(out, end, name, int(values[row, feature]), int(sizes[feature]))
-        _put_little_endian(out, position, end - start, 8)
+            name = names[name_offsets[feature] : name_offsets[feature + 1]]
+            at = _put_field(out, at, 0x0A, entries[feature])
+            at = _put_field(out, at, 0x0A, len(name))
+            for byte in name:
+                out[at] = byte
+                at += 1
+            at = _put_field(out, at, 0x12, _feature_bytes(packed[feature]))
+            start, end = offsets[feature, row], offsets[feature, row + 1]
+            at = _put_feature(out, at, values, start, end, is_float[feature], packed[feature])
+        _put_little_endian(out, position, at - first, 8)
         crc = _masked_crc(out, position, position + 8, table)
         _put_little_endian(out, position + 8, np.int64(crc), 4)
-        crc = _masked_crc(out, start, end, table)
-        position = _put_little_endian(out, end, np.int64(crc), 4)
+        crc = _masked_crc(out, first, at, table)
+        position = _put_little_endian(out, at, np.int64(crc), 4)
     return position

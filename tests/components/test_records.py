@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.records import encode_examples
+from components.records import Ragged, encode_examples
 
 INTEGERS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-2, 300))
 FLOATS = st.floats(width=32)
@@ -18,13 +18,27 @@ NAMES = st.text(min_size=1, max_size=16).filter(lambda name: len(name.encode()) 
 def columns(draw):
     names = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
     rows = draw(st.integers(0, 8))
-    made = {}
-    for name in names:
-        if draw(st.booleans()):
-            made[name] = np.array(draw(st.lists(FLOATS, min_size=rows, max_size=rows)), np.float32)
-        else:
-            made[name] = np.array(draw(st.lists(INTEGERS, min_size=rows, max_size=rows)), np.int64)
-    return made
+    return {name: draw(column(rows)) for name in names}
+
+
+@st.composite
+def column(draw, rows):
+    kind, elements = draw(st.sampled_from([(np.float32, FLOATS), (np.int64, INTEGERS)]))
+    if draw(st.booleans()):
+        lists = draw(st.lists(st.lists(elements, max_size=40), min_size=rows, max_size=rows))
+        return ragged(lists, kind)
+    return np.array(draw(st.lists(elements, min_size=rows, max_size=rows)), kind)
+
+
+def ragged(lists, kind):
+    values = np.array([value for entries in lists for value in entries], kind)
+    return Ragged(values, np.cumsum([0, *map(len, lists)]))
+
+
+def entries(column, row):
+    if isinstance(column, Ragged):
+        return column.values[column.offsets[row] : column.offsets[row + 1]]
+    return column[row : row + 1]
 
 
 def masked_crc(data):
@@ -38,10 +52,11 @@ def framed_by_protobuf(columns):
         example = tf.train.Example()
         for name, values in columns.items():
             feature = example.features.feature[name]
-            if values.dtype == np.float32:
-                feature.float_list.value.append(values[row])
+            found = entries(values, row)
+            if found.dtype == np.float32:
+                feature.float_list.value.extend(found)
             else:
-                feature.int64_list.value.append(int(values[row]))
+                feature.int64_list.value.extend(found.tolist())
         data = example.SerializeToString(deterministic=True)
         length = struct.pack("<Q", len(data))
         records += length + struct.pack("<I", masked_crc(length))
