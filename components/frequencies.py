@@ -15,7 +15,9 @@ class FrequenciesConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     smoothing: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
-    """Added to the count of every candidate, so that none has probability 0."""
+    """Added to the weight of every candidate, so that none has probability 0."""
+    half_life_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """A row that is this much older than the newest one counts half; all count 1 without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,41 +27,24 @@ class Frequencies:
     log_q: np.ndarray
     """`[catalogue]` float32."""
     log_q_unknown: float
-    """Of a candidate that the catalogue lacks: as if it were in it, with count 0."""
-    total: int
-    catalogue: int
-    smoothing: float
-
-    @property
-    def totals(self) -> dict[str, int | float]:
-        """What `artifacts.Prepared.frequency_totals` holds."""
-        return {
-            "total": self.total,
-            "catalogue": self.catalogue,
-            "smoothing": self.smoothing,
-            "log_q_unknown": self.log_q_unknown,
-        }
+    """Of a candidate that the catalogue lacks: as if it were in it, with weight 0."""
 
 
-def frequencies(counts: np.ndarray, smoothing: float) -> Frequencies:
+def frequencies(weights: np.ndarray, smoothing: float) -> Frequencies:
     """Smoothed log probability of each candidate among the training rows.
 
-        log_q_i = log( (count_i + smoothing) / (sum_j count_j + smoothing * catalogue) )
+        log_q_i = log( (weight_i + smoothing) / (sum_j weight_j + smoothing * catalogue) )
 
     Args:
-      counts: `[catalogue]` training rows of each candidate.
-      smoothing: Positive count that every candidate starts with.
+      weights: `[catalogue]` training rows of each candidate, each counted by its weight.
+      smoothing: Positive weight that every candidate starts with.
 
     Example:
       >>> print(np.exp(frequencies(np.array([7, 2, 1, 0]), smoothing=0.5).log_q).round(4))
       [0.625  0.2083 0.125  0.0417]
     """
-    total, catalogue = int(counts.sum()), len(counts)
-    log_mass = np.log(total + smoothing * max(catalogue, 1))
+    log_mass = np.log(weights.sum() + smoothing * max(len(weights), 1))
     return Frequencies(
-        log_q=(np.log(counts + smoothing) - log_mass).astype(np.float32),
+        log_q=(np.log(weights + smoothing) - log_mass).astype(np.float32),
         log_q_unknown=float(np.log(smoothing) - log_mass),
-        total=total,
-        catalogue=catalogue,
-        smoothing=smoothing,
     )
