@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from apache_beam.metrics import Metrics
-from apache_beam.pvalue import TaggedOutput
 
 from components.catalogue import Side, write_side
 from components.examples import sort_interactions, write_shard
-from components.files import MalformedRows, Piece, read_piece
 from components.hashing import hash_ids
-from components.interactions import (
-    MALFORMED_ROW,
-    REASONS,
-    REJECT_SAMPLES,
-    SPLIT,
-    TIMESTAMP,
-    InteractionsConfig,
-    malformed_rejects,
-    normalise,
-)
-from components.rejects import write_rejects
+from components.interactions import SPLIT, TIMESTAMP
 from components.splits import (
     TRAIN,
     Cuts,
@@ -41,69 +27,10 @@ from components.vocabularies import COUNT, VALUE, count_values
 
 Shard = tuple[int, pa.Table]
 """Number of a shard, or of another part, and its rows."""
-FileRejects = tuple[int, pa.Table]
-"""Number of a file, and rows of it that were rejected."""
 Tally = tuple[str, int]
 """A count, and what it counts."""
 
-KEPT, REJECTED, TALLIED = "kept", "rejected", "tallied"
-"""Outputs of `read_source`."""
-
 _COUNT_PARTS = 16
-_FILE_ORDER_BITS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A piece of the interactions, and what its file decides about its rows."""
-
-    piece: Piece
-    part: int
-    """Number of the file."""
-    split: int | None
-    """The split of its rows, where files are split already."""
-
-
-def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table | TaggedOutput]:
-    """Reads a piece: usable rows, rejected rows by file, and tallies."""
-    order = source.part << _FILE_ORDER_BITS
-    malformed = MalformedRows(REJECT_SAMPLES)
-    for numbers, batch in read_piece(source.piece, config.columns, config.csv_delimiter, malformed):
-        rows = normalise(batch, numbers, config, order=order)
-        kept = rows.kept
-        if source.split is not None:
-            kept = kept.append_column(SPLIT, pa.array(np.full(len(kept), source.split, np.int8)))
-        yield kept
-        if rows.rejects.num_rows:
-            yield TaggedOutput(REJECTED, (source.part, rows.rejects))
-        yield from _tallied(rows.rows_read, rows.below_min_label, rows.rejected)
-    if malformed.rows:
-        yield TaggedOutput(REJECTED, (source.part, malformed_rejects(malformed)))
-        count = len(malformed.rows)
-        yield from _tallied(count, 0, {MALFORMED_ROW: count})
-
-
-def _tallied(read: int, below: int, rejected: Mapping[str, int]) -> Iterator[TaggedOutput]:
-    tallies = {
-        "rows_read": read,
-        "rows_below_min_label": below,
-        "rows_rejected": sum(rejected.values()),
-        **{f"rejected_{reason}": rejected.get(reason, 0) for reason in REASONS},
-    }
-    for name, count in tallies.items():
-        Metrics.counter("interactions", name).inc(count)
-        yield TaggedOutput(TALLIED, (name, count))
-
-
-def unchanged(rejects: FileRejects) -> FileRejects:
-    """Only names the type, by which Beam finds the coder: a second output has none."""
-    return rejects
-
-
-def write_file_rejects(element: FileRejects, names: Mapping[int, str], directory: Path) -> None:
-    """Writes the rejected rows of one file, whose name is that of its number."""
-    part, rejects = element
-    write_rejects(directory, part, names[part], rejects)
 
 
 def time_counts(table: pa.Table) -> pa.Table:

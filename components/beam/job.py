@@ -25,10 +25,9 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.artifacts import Counts
-from components.beam.elements import Source
+from components.beam.reading import ReadInteractions, Source
 from components.beam.transforms import (
     RankTraining,
-    ReadInteractions,
     SplitByQuery,
     WriteExamples,
     WriteTallies,

@@ -5,75 +5,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders.coders import ListCoder
-from apache_beam.pvalue import AsDict, AsIter, AsSingleton, PBegin, PCollection
+from apache_beam.pvalue import AsDict, AsIter, AsSingleton, PCollection
 from apache_beam.typehints import with_input_types, with_output_types
 
 from components.beam.elements import (
-    KEPT,
-    REJECTED,
-    TALLIED,
-    FileRejects,
     Shard,
-    Source,
     cuts_of,
     part_by_id,
     rank_side,
-    read_source,
     split_shard,
     time_counts,
     training_counts,
-    unchanged,
     write_examples,
-    write_file_rejects,
     write_tallies,
 )
 from components.beam.table_coder import TableCoder
 from components.catalogue import Side
-from components.interactions import QUERY, InteractionsConfig
-from components.rejects import first_rejects
+from components.interactions import QUERY
 from components.splits import GlobalTime, SplitConfig
 from components.vocabularies import merge_counts
 
 _TABLES_TO_MERGE = 64
 
 beam.coders.registry.register_coder(pa.Table, TableCoder)
-
-
-@dataclass
-class ReadInteractions(beam.PTransform):
-    """Reads and validates the rows of `sources`, and writes the rejected ones to `rejects`.
-
-    All are counted; no more of them than `first_rejects` keeps are carried or held.
-    """
-
-    sources: Sequence[Source]
-    config: InteractionsConfig
-    rejects: Path
-
-    def expand(self, input_or_inputs: PBegin) -> tuple[PCollection, PCollection]:
-        """Returns tables of the usable rows, and tallies of all rows."""
-        read = beam.FlatMap(read_source, self.config).with_output_types(pa.Table)
-        rows = (
-            input_or_inputs
-            | "Sources" >> beam.Create(self.sources)
-            | "Spread" >> beam.Reshuffle()
-            | "Read" >> read.with_outputs(REJECTED, TALLIED, main=KEPT)
-        )
-        names = {source.part: source.piece.file.name for source in self.sources}
-        (
-            rows[REJECTED]
-            | "TypeRejects" >> beam.Map(unchanged).with_output_types(FileRejects)
-            | "FirstOfFile" >> beam.CombinePerKey(MergeTables(first_rejects))
-            | "WriteRejects" >> beam.Map(write_file_rejects, names, self.rejects)
-        )
-        return rows[KEPT], rows[TALLIED]
 
 
 @dataclass
