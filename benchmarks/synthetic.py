@@ -1,10 +1,10 @@
 """Synthetic interactions: a zipf catalogue, log-normal activity, a few bad rows.
 
-    query      u<number>   one of `rows / 50`, as active as a log-normal draw
-    candidate  c<number>   zipf(1.05) over 100,000
-    timestamp  seconds over 90 days, whole seconds
-    label      1 to 5
-    device, country        what a log also holds and nobody reads here
+query      u<number>   one of `rows / 50`, as active as a log-normal draw
+candidate  c<number>   zipf(1.05) over 100,000
+timestamp  seconds over 90 days, whole seconds
+label      1 to 5
+device, country        what a log also holds and nobody reads here
 """
 
 from __future__ import annotations

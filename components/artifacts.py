@@ -203,13 +203,22 @@ class Prepared(Artifact):
 
     @property
     def frequencies(self) -> Path:
-        """Table `id`, `count`, `log_q` in the order of `candidates`."""
+        """Table `id`, `count`, `weight`, `log_q` in the order of `candidates`."""
         return self.path / "frequencies.parquet"
 
     @property
     def frequency_totals(self) -> Path:
-        """JSON object: `total`, `catalogue`, `smoothing`, `log_q_unknown`."""
+        """JSON object: what the frequencies were made from, and `log_q_unknown`."""
         return self.path / "frequencies.json"
+
+    def occurrences(self, section: str) -> Path:
+        """Table of how often each id of `queries` or `candidates` occurs, by split and period."""
+        return self.path / "occurrences" / f"{section}.parquet"
+
+    @property
+    def cold(self) -> Path:
+        """Directory of the held-out rows whose query or candidate no training row shows."""
+        return self.path / "cold"
 
     @property
     def rejects(self) -> Path:
@@ -220,9 +229,13 @@ class Prepared(Artifact):
         """Parquet table `value`, `count` of one feature, most frequent first."""
         return self.path / "vocabularies" / f"{feature}.parquet"
 
+    def moments(self, feature: str) -> Path:
+        """JSON object: `mean` and `variance` of one standardised feature over the training rows."""
+        return self.path / "vocabularies" / f"{feature}.json"
+
     def examples(self, split: str) -> Sequence[Path]:
         """The TFRecord shards of `train`, `validation` or `test`, in order; some may be empty."""
-        return sorted((self.path / "examples").glob(f"{split}-*.tfrecord"))
+        return sorted((self.path / "examples").glob(f"{split}-*.tfrecord*"))
 
 
 class Checkpoint(Artifact):

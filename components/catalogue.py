@@ -1,28 +1,36 @@
 """The catalogue: the tables of queries and candidates, their vocabularies and frequencies."""
 
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
+
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.artifacts import Manifest, Prepared, Recipe
+from components.encoding import encode_features
 from components.entities import (
     ID,
     TITLE,
     EntitiesConfig,
-    encode_features,
     join_entities,
     read_entities,
 )
 from components.frequencies import FrequenciesConfig, frequencies
+from components.interactions import SPLIT
+from components.occurrences import PERIOD, weigh
+from components.splits import TRAIN
 from components.vocabularies import COUNT, VALUE, merge_counts, rank
+from components.weights import WEIGHT
 
 
 def layout(directory: Path) -> Prepared:
@@ -42,29 +50,56 @@ class Side:
     frequencies: FrequenciesConfig | None
     """Given for the candidates alone."""
 
+    @property
+    def half_life_days(self) -> float | None:
+        """The half-life of a row; queries have none."""
+        return self.frequencies and self.frequencies.half_life_days
 
-def write_side(counts: Iterable[pa.Table], side: Side, directory: Path) -> pa.Table:
+
+def write_side(counted: pa.Table, newest: int, side: Side, directory: Path) -> pa.Table:
     """Ranks the ids of one side by their training rows, and writes all that describes them.
 
     A candidate of the side table belongs to the catalogue though nobody took it; a query without
     training rows is unknown to the model.
 
+    Args:
+      counted: The side's occurrences.
+      newest: Time of the newest training row.
+      side: The side.
+      directory: The artifact's directory.
+
     Returns:
       Table of `value` and `count`, in the order of the rows.
     """
     entities = read_entities(side.section, side.config, side.delimiter)
-    tables = list(counts)
+    trained = counted.filter(pc.equal(counted[SPLIT], TRAIN)).select([VALUE, COUNT])
+    tables = [trained]
     if side.frequencies is not None:
         unseen = pa.array(np.zeros(entities.num_rows, np.int64))
         tables.append(pa.table({VALUE: entities[ID], COUNT: unseen}))
     ranked = rank(merge_counts(tables))
     prepared = layout(directory)
+    write_occurrences(prepared.occurrences(side.section), counted, ranked)
     if side.frequencies is None:
         write_entities(prepared.queries, directory, ranked, entities, side.config)
     else:
         write_entities(prepared.candidates, directory, ranked, entities, side.config)
-        write_frequencies(directory, ranked, side.frequencies)
+        write_frequencies(directory, counted, ranked, newest, side.frequencies)
     return ranked
+
+
+def write_occurrences(path: Path, counted: pa.Table, ranked: pa.Table) -> None:
+    """Writes occurrences, by rank; ids without training rows come last."""
+    place = pc.index_in(counted[VALUE].combine_chunks(), value_set=ranked[VALUE].combine_chunks())
+    unranked = pc.fill_null(place.cast(pa.int64()), ranked.num_rows)
+    keys = {
+        "place": unranked,
+        "length": pc.binary_length(counted[VALUE]),
+        **{name: counted[name] for name in (VALUE, SPLIT, PERIOD)},
+    }
+    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
+    ordered = counted.take(order)
+    _write(ordered.set_column(0, VALUE, ordered[VALUE].cast(pa.string())), path)
 
 
 def write_entities(
@@ -87,27 +122,48 @@ def write_entities(
     }
     if TITLE in joined.column_names:
         columns[TITLE] = joined[TITLE].cast(pa.string())
-    encoded, vocabularies = encode_features(joined, config.features)
-    _write(pa.table({**columns, **encoded}), path)
-    for feature, vocabulary in vocabularies.items():
+    encoded = encode_features(joined, config.features, ranked[COUNT].to_numpy())
+    _write(pa.table({**columns, **encoded.columns}), path)
+    for feature, moments in encoded.moments.items():
+        _write_json(dataclasses.asdict(moments), layout(directory).moments(feature))
+    for feature, vocabulary in encoded.vocabularies.items():
         values = vocabulary[VALUE].cast(pa.string())
         table = pa.table({VALUE: values, COUNT: vocabulary[COUNT]})
         _write(table, layout(directory).vocabulary(feature))
 
 
-def write_frequencies(directory: Path, ranked: pa.Table, config: FrequenciesConfig) -> None:
+def write_frequencies(
+    directory: Path, counted: pa.Table, ranked: pa.Table, newest: int, config: FrequenciesConfig
+) -> None:
     """Writes the log probability of each candidate, and the totals behind it."""
-    estimated = frequencies(ranked[COUNT].to_numpy(), config.smoothing)
+    ids = ranked[VALUE].combine_chunks()
+    weighted = weigh(counted, ids, [TRAIN], config.half_life_days, newest)
+    estimated = frequencies(weighted.weights, config.smoothing)
     prepared = layout(directory)
-    table = pa.table(
-        {ID: ranked[VALUE].cast(pa.string()), COUNT: ranked[COUNT], "log_q": estimated.log_q}
-    )
-    _write(table, prepared.frequencies)
-    with prepared.frequency_totals.open("w", encoding="utf-8") as file:
-        json.dump(estimated.totals, file, indent=2, sort_keys=True)
-        file.write("\n")
+    table = {
+        ID: ids.cast(pa.string()),
+        COUNT: weighted.counts,
+        WEIGHT: weighted.weights,
+        "log_q": estimated.log_q,
+    }
+    _write(pa.table(table), prepared.frequencies)
+    totals = {
+        "total": int(weighted.counts.sum()),
+        "weight": float(weighted.weights.sum()),
+        "catalogue": len(ids),
+        "smoothing": config.smoothing,
+        "half_life_days": config.half_life_days,
+        "newest": newest,
+        "log_q_unknown": estimated.log_q_unknown,
+    }
+    _write_json(totals, prepared.frequency_totals)
 
 
 def _write(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.combine_chunks(), path)
+
+
+def _write_json(values: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
@@ -27,8 +27,8 @@ from components.columns import (
 from components.errors import DataError
 from components.files import InputFile, Wanted, find_files, read_file
 from components.interactions import ColumnName, Files
-from components.vocabularies import COUNT, VALUE, count_values, rank, rows_of
-from models.features import FIRST_KNOWN_ROW, UNKNOWN_ROW, Feature, ListFeature, NumericFeature
+from components.vocabularies import COUNT, VALUE, count_values, rank
+from models.features import Feature, ListFeature, NumericFeature, StandardisedFeature
 
 ID = "id"
 TITLE = "title"
@@ -131,30 +131,6 @@ def join_entities(ids: pa.Array, entities: pa.Table) -> pa.Table:
     return pa.table({ID: ids, **columns})
 
 
-def encode_features(
-    table: pa.Table, features: Sequence[Feature]
-) -> tuple[dict[str, pa.Array], dict[str, pa.Table]]:
-    """Encodes raw features as rows of their embeddings.
-
-    Returns:
-      The encoded columns, int32 or lists of int32, and the vocabularies (`value`, `count`).
-    """
-    columns: dict[str, pa.Array] = {}
-    vocabularies: dict[str, pa.Table] = {}
-    for feature in features:
-        raw = table[feature.name].combine_chunks()
-        if isinstance(feature, NumericFeature):
-            columns[feature.name] = _buckets(raw, feature)
-            continue
-        values = raw.flatten() if isinstance(feature, ListFeature) else raw
-        vocabulary = rank(count_values(values.drop_null()))
-        rows = pa.array(rows_of(values, vocabulary[VALUE].combine_chunks()), pa.int32())
-        if isinstance(feature, ListFeature):
-            rows = _relisted(raw, rows)
-        columns[feature.name], vocabularies[feature.name] = rows, vocabulary
-    return columns, vocabularies
-
-
 def _entities(config: EntitiesConfig, id_column: str, raw: pa.Table, file: InputFile) -> pa.Table:
     """Raw columns of one file in the types that the files of a side table share."""
     columns = {ID: as_ids(_column(raw, id_column))}
@@ -168,7 +144,7 @@ def _entities(config: EntitiesConfig, id_column: str, raw: pa.Table, file: Input
         columns[TITLE] = as_ids(_column(raw, config.title))
     for feature in config.features:
         column = _column(raw, feature.name)
-        if isinstance(feature, NumericFeature):
+        if isinstance(feature, NumericFeature | StandardisedFeature):
             columns[feature.name] = _numbers(column, feature, file)
         elif isinstance(feature, ListFeature):
             columns[feature.name] = _lists(column, feature)
@@ -181,7 +157,7 @@ def _column(table: pa.Table, name: str) -> pa.Array:
     return table[name].combine_chunks()
 
 
-def _numbers(column: pa.Array, feature: NumericFeature, file: InputFile) -> pa.Array:
+def _numbers(column: pa.Array, feature: Feature, file: InputFile) -> pa.Array:
     numbers = as_numbers(column)
     if is_text(column.type):
         given = as_ids(column).is_valid().to_numpy(zero_copy_only=False)
@@ -207,19 +183,10 @@ def _lists(column: pa.Array, feature: ListFeature) -> pa.Array:
     return pa.LargeListArray.from_arrays(offsets, values.drop_null())
 
 
-def _buckets(numbers: pa.Array, feature: NumericFeature) -> pa.Array:
-    values = pc.fill_null(numbers, float("nan")).to_numpy(zero_copy_only=False)
-    buckets = np.searchsorted(feature.boundaries, values, side="right") + FIRST_KNOWN_ROW
-    return pa.array(np.where(np.isnan(values), UNKNOWN_ROW, buckets), pa.int32())
-
-
-def _relisted(raw: pa.Array, rows: pa.Array) -> pa.Array:
-    lengths = pc.fill_null(pc.list_value_length(raw), 0).to_numpy(zero_copy_only=False)
-    return pa.ListArray.from_arrays(pa.array(np.append(0, np.cumsum(lengths)), pa.int32()), rows)
-
-
 _REQUIREMENTS: dict[str, tuple[Callable[[pa.DataType], bool], str]] = {
     "categorical": (is_category, "text, integers or booleans"),
     "list": (is_categories, "lists of text, or text"),
+    "text": (is_category, "text"),
     "numeric": (is_number, "numbers or text"),
+    "standardised": (is_number, "numbers or text"),
 }

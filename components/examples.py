@@ -1,116 +1,194 @@
-"""Examples: the rows of one shard, put in order, split, encoded and written as TFRecords."""
+"""Examples: the rows of one split shard, encoded and written as TFRecords.
 
-# pyright: reportAttributeAccessIssue=false
-# (pyarrow.compute makes its functions when it is imported)
+An Example holds, as far as the run asks for them,
+
+    query, candidate   int64     rows of the tables of queries and candidates, 0 the unknown's
+    timestamp          int64     microseconds since 1970
+    label, weight      float32
+    history            int64 list, rows of the candidates that came before, oldest first
+    history_gaps       int64 list, how long before, as `histories.gaps` says
+
+and `cold/` the held-out rows by their ids whose query or candidate no training row shows: what a
+model can know of them comes from their features alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
 
-from components.files import BATCH_ROWS
 from components.hashing import hash_ids, mix
+from components.histories import (
+    HISTORY,
+    HISTORY_GAPS,
+    HistoriesConfig,
+    gaps,
+    gather,
+    windows,
+)
 from components.interactions import CANDIDATE, LABEL, QUERY, SPLIT, TIMESTAMP
-from components.records import encode_examples
-from components.splits import SPLITS
-from components.vocabularies import rows_of, short_order
+from components.ordering import key_order
+from components.records import Column, encode_examples
+from components.shards import ids, numbers
+from components.splits import SPLITS, TRAIN
+from components.statistics import ShardStatistics, split_statistics
+from components.vocabularies import rows_of
+from components.weights import WEIGHT, WeightsConfig, weights
+from models.features import UNKNOWN_ROW
+
+COLD_QUERY, COLD_CANDIDATE = "cold_query", "cold_candidate"
+"""Columns of `cold/`: whether no training row shows the query, and the candidate."""
+
+_CHUNK_ROWS = 16_384
+"""Rows that are encoded at a time: what that takes stays in the cache."""
+_GZIP = 31
+"""The window and the header by which zlib writes gzip; its header holds no time and no name."""
+_GZIP_LEVEL = 1
+"""The fastest, within a tenth of the best in size."""
 
 
-def sort_interactions(interactions: pa.Table) -> tuple[pa.Table, np.ndarray]:
-    """Sorts by query, time, candidate and label: rows that tie in all of them are the same.
+class ExamplesConfig(BaseModel):
+    """How the examples are stored."""
 
-    Returns:
-      The sorted table, and `[rows]` a number for each query.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    compression: Literal["none", "gzip"] = "none"
+    """`gzip` makes the files several times smaller, and slower to write and to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesWriter:
+    """Writes the examples of shards.
+
+    Attributes:
+      directory: The artifact's directory.
+      shards: How many shards there are.
+      seed: Decides the order of the rows in a file.
+      config: How examples are stored.
+      histories: What they carry of their query's past.
+      weights: How a label becomes a weight; None where examples carry none.
     """
-    queries = _ordinals(interactions[QUERY])
-    candidates = _ordinals(interactions[CANDIDATE])
-    keys = [candidates, interactions[TIMESTAMP].to_numpy(), queries]
-    if LABEL in interactions.column_names:
-        keys.insert(0, interactions[LABEL].to_numpy())
-    if SPLIT in interactions.column_names:
-        keys.insert(0, interactions[SPLIT].to_numpy())
-    order = np.lexsort(keys)
-    return interactions.take(pa.array(order)).combine_chunks(), queries[order]
+
+    directory: Path
+    shards: int
+    seed: int
+    config: ExamplesConfig
+    histories: HistoriesConfig
+    weights: WeightsConfig | None
+
+    def write(
+        self, shard: int, rows: pa.Table, queries: pa.Array, candidates: pa.Array, trained: int
+    ) -> ShardStatistics:
+        """Writes the files of one shard: examples of each split, and cold rows if it has some.
+
+        Args:
+          shard: Its number.
+          rows: Its rows, arranged and split.
+          queries: The known queries, in the order of their rows.
+          candidates: The catalogue, in the order of its rows.
+          trained: How many candidates have training rows; they come first in the catalogue.
+        """
+        query = rows_of(ids(rows, QUERY), queries)[numbers(rows, QUERY)]
+        candidate = rows_of(ids(rows, CANDIDATE), candidates)[numbers(rows, CANDIDATE)]
+        times, splits = rows[TIMESTAMP].to_numpy(), rows[SPLIT].to_numpy()
+        columns = {QUERY: query, CANDIDATE: candidate, TIMESTAMP: times}
+        if LABEL in rows.column_names:
+            columns[LABEL] = rows[LABEL].to_numpy()
+        if self.weights is not None:
+            columns[WEIGHT] = weights(columns[LABEL], self.weights)
+        past = windows(numbers(rows, QUERY), times, splits, self.histories)
+        pooled_candidates, pooled_times = candidate[past.pool].astype(np.int32), times[past.pool]
+
+        def encoded(chosen: np.ndarray) -> np.ndarray:
+            chunk: dict[str, Column] = {name: values[chosen] for name, values in columns.items()}
+            if self.histories.length:
+                chunk[HISTORY] = gather(past, chosen, pooled_candidates)
+                chunk[HISTORY_GAPS] = gaps(past, chosen, times, pooled_times)
+            return encode_examples(chunk)
+
+        order = shuffled(rows, self.seed)
+        for index, split in enumerate(SPLITS):
+            self._write_records(self._path(split, shard), order[splits[order] == index], encoded)
+        cold_query = (query == UNKNOWN_ROW) & (splits != TRAIN)
+        cold_candidate = ((candidate == UNKNOWN_ROW) | (candidate > trained)) & (splits != TRAIN)
+        self._write_cold(shard, rows, cold_query, cold_candidate)
+        return split_statistics(
+            numbers(rows, QUERY),
+            times,
+            splits,
+            past.ends - past.starts,
+            {
+                "unknown_query": query == UNKNOWN_ROW,
+                "unknown_candidate": candidate == UNKNOWN_ROW,
+                COLD_QUERY: cold_query,
+                COLD_CANDIDATE: cold_candidate,
+            },
+        )
+
+    def _path(self, split: str, shard: int) -> Path:
+        suffix = ".gz" if self.config.compression == "gzip" else ""
+        return (
+            self.directory
+            / "examples"
+            / f"{split}-{shard:05d}-of-{self.shards:05d}.tfrecord{suffix}"
+        )
+
+    def _write_records(
+        self, path: Path, rows: np.ndarray, encoded: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        compressor = None
+        if self.config.compression == "gzip":
+            compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
+        with _appearing(path) as partial, partial.open("wb") as file:
+            for start in range(0, len(rows), _CHUNK_ROWS):
+                records = encoded(rows[start : start + _CHUNK_ROWS]).data
+                file.write(compressor.compress(records) if compressor else records)
+            if compressor:
+                file.write(compressor.flush())
+
+    def _write_cold(
+        self, shard: int, rows: pa.Table, cold_query: np.ndarray, cold_candidate: np.ndarray
+    ) -> None:
+        cold = cold_query | cold_candidate
+        if not cold.any():
+            return
+        held_out = rows.filter(pa.array(cold))
+        columns = {
+            QUERY: held_out[QUERY].cast(pa.string()),
+            CANDIDATE: held_out[CANDIDATE].cast(pa.string()),
+            TIMESTAMP: held_out[TIMESTAMP],
+            SPLIT: pa.array(np.array(SPLITS)[held_out[SPLIT].to_numpy()]),
+            COLD_QUERY: cold_query[cold],
+            COLD_CANDIDATE: cold_candidate[cold],
+        }
+        path = self.directory / "cold" / f"part-{shard:05d}-of-{self.shards:05d}.parquet"
+        with _appearing(path) as partial:
+            pq.write_table(pa.table(columns), partial)
 
 
-def shuffled(interactions: pa.Table, seed: int) -> np.ndarray:
-    """An order of sorted rows that looks random and depends on their content and `seed` alone."""
-    key = mix(np.full(interactions.num_rows, seed, np.uint64))
+def shuffled(shard: pa.Table, seed: int) -> np.ndarray:
+    """An order of arranged rows that looks random and depends on their content and `seed` alone."""
+    key = mix(np.full(shard.num_rows, seed, np.uint64))
     for column in (QUERY, CANDIDATE):
-        key = mix(key ^ hash_ids(interactions[column].combine_chunks()))
-    key = mix(key ^ interactions[TIMESTAMP].to_numpy().view(np.uint64))
-    return np.argsort(key, kind="stable")
+        key = mix(key ^ hash_ids(ids(shard, column))[numbers(shard, column)])
+    key = mix(key ^ shard[TIMESTAMP].to_numpy().view(np.uint64))
+    return key_order(key)
 
 
-def encode_rows(
-    interactions: pa.Table, queries: pa.Array, candidates: pa.Array
-) -> dict[str, np.ndarray]:
-    """The features of the examples: ids as rows of their tables, and what stays as it is."""
-    columns = {
-        QUERY: rows_of(interactions[QUERY].combine_chunks(), queries),
-        CANDIDATE: rows_of(interactions[CANDIDATE].combine_chunks(), candidates),
-        TIMESTAMP: interactions[TIMESTAMP].to_numpy(),
-    }
-    if LABEL in interactions.column_names:
-        columns[LABEL] = interactions[LABEL].to_numpy()
-    return columns
-
-
-def shard_path(directory: Path, split: str, shard: int, shards: int) -> Path:
-    """Path of one file of examples."""
-    return directory / "examples" / f"{split}-{shard:05d}-of-{shards:05d}.tfrecord"
-
-
-def write_records(path: Path, columns: dict[str, np.ndarray], order: np.ndarray) -> None:
-    """Writes rows in `order`; the file appears whole, so that a worker may try again."""
+@contextlib.contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A path to write at; the file appears at `path` whole, so that a worker may try again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        for start in range(0, len(order), BATCH_ROWS):
-            rows = order[start : start + BATCH_ROWS]
-            file.write(
-                encode_examples({name: values[rows] for name, values in columns.items()}).data
-            )
+    yield partial
     partial.replace(path)
-
-
-def write_shard(
-    directory: Path,
-    shard: int,
-    shards: int,
-    interactions: pa.Table,
-    queries: pa.Array,
-    candidates: pa.Array,
-    seed: int,
-) -> dict[str, int]:
-    """Writes the examples of one shard, one file a split.
-
-    Returns:
-      How many rows each split holds, and how many rows that are not trained on show a query or a
-      candidate unknown to training.
-    """
-    columns = encode_rows(interactions, queries, candidates)
-    order = shuffled(interactions, seed)
-    splits = interactions[SPLIT].to_numpy()[order]
-    counts: dict[str, int] = {}
-    for index, split in enumerate(SPLITS):
-        rows = order[splits == index]
-        write_records(shard_path(directory, split, shard, shards), columns, rows)
-        counts[f"rows_{split}"] = len(rows)
-        if split != SPLITS[0]:
-            for side in (QUERY, CANDIDATE):
-                unknown = np.count_nonzero(columns[side][rows] == 0)
-                counts[f"rows_{split}_unknown_{side}"] = int(unknown)
-    return counts
-
-
-def _ordinals(column: pa.ChunkedArray) -> np.ndarray:
-    """`[rows]` rank of each id among the distinct ids of the column, in short order."""
-    encoded = column.combine_chunks().dictionary_encode()
-    order = short_order(encoded.dictionary).to_numpy()
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order))
-    return ranks[encoded.indices.to_numpy()]

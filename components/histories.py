@@ -11,6 +11,7 @@ training rows, that of a test row training and validation rows, each strictly ea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -26,7 +27,7 @@ HISTORY = "history"
 HISTORY_GAPS = "history_gaps"
 """Feature of an Example: how long before the row each was, as a bucket."""
 
-_MICROSECONDS = 1_000_000
+_MICROSECONDS = np.uint64(1_000_000)
 _SHOWN_TO = ((TRAIN, (TRAIN,)), (VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION)))
 """Each split, and the splits whose rows its histories may hold."""
 
@@ -72,7 +73,7 @@ def windows(
     simultaneous = _firsts(queries, times)
     session = first
     if config.session_gap_s is not None:
-        session = _session_starts(times, first, int(config.session_gap_s * _MICROSECONDS))
+        session = _session_starts(times, first, int(config.session_gap_s * float(_MICROSECONDS)))
     pools, starts, ends = [], np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
     offset = 0
     for split, shown in _SHOWN_TO:
@@ -90,19 +91,20 @@ def windows(
     return Windows(pool, starts, ends)
 
 
-def gather(windows: Windows, rows: np.ndarray, values: np.ndarray) -> Ragged:
-    """A value of every interaction of the histories of some rows.
+def gather(windows: Windows, rows: np.ndarray, pooled: np.ndarray) -> Ragged:
+    """What the interactions of the histories of some rows are shown as.
 
     Args:
       windows: The histories.
       rows: `[some]` rows whose histories are wanted.
-      values: `[rows]` int64, what an interaction is shown as.
+      pooled: `[pool]` integers, one for each row of the pool, in its order: so that the history of
+        a row lies in one stretch of memory.
     """
     offsets = _offsets(windows, rows)
-    return Ragged(_gather(windows.pool, windows.starts, rows, values, offsets), offsets)
+    return Ragged(_gather(windows.starts, rows, pooled, offsets), offsets)
 
 
-def gaps(windows: Windows, rows: np.ndarray, times: np.ndarray) -> Ragged:
+def gaps(windows: Windows, rows: np.ndarray, times: np.ndarray, pooled: np.ndarray) -> Ragged:
     """How long before its row each interaction of a history was, as a bucket.
 
         bucket = 1 + floor(log2(1 + whole seconds))
@@ -114,9 +116,10 @@ def gaps(windows: Windows, rows: np.ndarray, times: np.ndarray) -> Ragged:
       windows: The histories.
       rows: `[some]` rows whose histories are wanted.
       times: `[rows]` int64 microseconds.
+      pooled: `[pool]` the times of the rows of the pool.
     """
     offsets = _offsets(windows, rows)
-    return Ragged(_gaps(windows.pool, windows.starts, rows, times, offsets), offsets)
+    return Ragged(_gaps(windows.starts, rows, times, pooled, offsets), offsets)
 
 
 def _offsets(windows: Windows, rows: np.ndarray) -> np.ndarray:
@@ -141,26 +144,22 @@ def _session_starts(times: np.ndarray, first: np.ndarray, gap: int) -> np.ndarra
 
 @compiled
 def _gather(
-    pool: np.ndarray,
-    starts: np.ndarray,
-    rows: np.ndarray,
-    values: np.ndarray,
-    offsets: np.ndarray,
+    starts: np.ndarray, rows: np.ndarray, pooled: np.ndarray, offsets: np.ndarray
 ) -> np.ndarray:
     out = np.empty(offsets[-1], np.int64)
     for index in range(len(rows)):
         shift = starts[rows[index]] - offsets[index]
         for position in range(offsets[index], offsets[index + 1]):
-            out[position] = values[pool[position + shift]]
+            out[position] = pooled[position + shift]
     return out
 
 
 @compiled
 def _gaps(
-    pool: np.ndarray,
     starts: np.ndarray,
     rows: np.ndarray,
     times: np.ndarray,
+    pooled: np.ndarray,
     offsets: np.ndarray,
 ) -> np.ndarray:
     out = np.empty(offsets[-1], np.int64)
@@ -168,10 +167,7 @@ def _gaps(
         row = rows[index]
         shift = starts[row] - offsets[index]
         for position in range(offsets[index], offsets[index + 1]):
-            seconds = 1 + (times[row] - times[pool[position + shift]]) // _MICROSECONDS
-            bucket = 0
-            while seconds:
-                seconds >>= 1
-                bucket += 1
-            out[position] = bucket
+            # A difference is not negative: so the division may round towards 0, which is faster.
+            age = np.uint64(times[row] - pooled[position + shift])
+            out[position] = math.frexp(np.float64(1 + age // _MICROSECONDS))[1]
     return out

@@ -22,6 +22,7 @@ from components.columns import (
     is_time,
 )
 from components.files import MalformedRows, Wanted
+from components.weights import WeightsConfig
 
 QUERY = "query"
 CANDIDATE = "candidate"
@@ -74,6 +75,8 @@ class InteractionsConfig(BaseModel):
     """Column of a number that says how much the query liked the candidate."""
     min_label: float | None = None
     """Rows with a lower label are left out; they count as no defect."""
+    weights: WeightsConfig | None = None
+    """How a label becomes the weight of its row in training; all weigh the same without it."""
     csv_delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     """What stands between two values of a CSV file; of a side table too."""
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.01
@@ -107,6 +110,8 @@ class InteractionsConfig(BaseModel):
             raise ValueError("`timestamp` must name a column where `interactions` are to be split")
         if self.min_label is not None and self.label is None:
             raise ValueError("`min_label` needs `label`, the column it is compared with")
+        if self.weights is not None and self.label is None:
+            raise ValueError("`weights` needs `label`, the column they are made of")
         columns = self.columns
         if len(set(columns)) < len(columns):
             raise ValueError(

@@ -15,13 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.artifacts import Checkpoint, Prepared
 from components.errors import ArtifactError
 from components.frequencies import frequencies
-from models.data import read_pairs
+from components.occurrences import weigh
+from components.splits import SPLITS
 from models.features import (
     FIRST_KNOWN_ROW,
     UNKNOWN_ROW,
     Feature,
     ListFeature,
     NumericFeature,
+    StandardisedFeature,
+    TextFeature,
     bucket_rows,
 )
 from models.objectives import InBatchSoftmax
@@ -108,29 +111,40 @@ def restore(model: TwoTower, checkpoint: Checkpoint) -> None:
 def _log_q(prepared: Prepared, splits: Sequence[str]) -> np.ndarray:
     """`[candidates]` float32 log frequency by row in the rows of `splits`, row 0 the unknown's."""
     totals = json.loads(prepared.frequency_totals.read_text(encoding="utf-8"))
-    counts = pq.read_table(prepared.frequencies, columns=["count"])["count"].to_numpy()
-    for split in splits:
-        if split != "train":
-            _, candidates = read_pairs(prepared.examples(split))
-            counts = counts + np.bincount(candidates, minlength=1 + len(counts))[1:]
-    known = frequencies(counts, totals["smoothing"])
+    weighted = weigh(
+        pq.read_table(prepared.occurrences("candidates")),
+        pq.read_table(prepared.candidates, columns=["id"])["id"].combine_chunks(),
+        [SPLITS.index(split) for split in splits],
+        totals["half_life_days"],
+        totals["newest"],
+    )
+    known = frequencies(weighted.weights, totals["smoothing"])
     return np.concatenate([[known.log_q_unknown], known.log_q]).astype(np.float32)
 
 
 def _feature_table(prepared: Prepared, table: pa.Table, feature: Feature) -> FeatureTable:
     """One feature of every row, with the unknown's in front."""
     encoded = table[feature.name].combine_chunks()
-    if isinstance(feature, ListFeature):
-        rows = _padded(encoded)
-    else:
-        rows = np.concatenate([[UNKNOWN_ROW], encoded.to_numpy()]).astype(np.int32)
+    match feature:
+        case ListFeature() | TextFeature():
+            rows = _padded(encoded)
+        case StandardisedFeature():
+            rows = np.concatenate([[0.0], encoded.to_numpy()]).astype(np.float32)
+        case _:
+            rows = np.concatenate([[UNKNOWN_ROW], encoded.to_numpy()]).astype(np.int32)
     return FeatureTable(feature.name, rows, _size(prepared, feature))
 
 
 def _size(prepared: Prepared, feature: Feature) -> int:
-    if isinstance(feature, NumericFeature):
-        return bucket_rows(feature)
-    return FIRST_KNOWN_ROW + pq.read_metadata(prepared.vocabulary(feature.name)).num_rows
+    match feature:
+        case NumericFeature():
+            return bucket_rows(feature)
+        case StandardisedFeature():
+            return 1
+        case TextFeature():
+            return FIRST_KNOWN_ROW + feature.buckets
+    known = pq.read_metadata(prepared.vocabulary(feature.name)).num_rows
+    return FIRST_KNOWN_ROW + known + feature.oov_buckets
 
 
 def _padded(lists: pa.ListArray) -> np.ndarray:

@@ -27,6 +27,14 @@ def interaction_order(
     return _order(queries, times, candidates, ties, int(queries.max(initial=-1)) + 1)
 
 
+def key_order(keys: np.ndarray) -> np.ndarray:
+    """Indices that sort uint64 keys, equal ones in their order.
+
+    Keys are hashes: spread evenly, they fall into buckets of a few, which are sorted by insertion.
+    """
+    return _key_order(keys, max(len(keys).bit_length() - 2, 1))
+
+
 def tie_breaks(labels: np.ndarray | None, splits: np.ndarray | None, rows: int) -> np.ndarray:
     """`[rows]` int64 that sort as float32 labels and then as splits do."""
     ties = np.zeros(rows, np.int64)
@@ -115,4 +123,29 @@ def _order(
                 end = min(start + 2 * width, last)
                 _merge(order, start, start + width, end, scratch, times, candidates, ties)
             width *= 2
+    return order
+
+
+@compiled
+def _key_order(keys: np.ndarray, bits: int) -> np.ndarray:
+    shift = np.uint64(64 - bits)
+    filled = np.zeros((1 << bits) + 1, np.int64)
+    for key in keys:
+        filled[np.int64(key >> shift) + 1] += 1
+    for bucket in range(1 << bits):
+        filled[bucket + 1] += filled[bucket]
+    order = np.empty(len(keys), np.int64)
+    for row in range(len(keys)):
+        bucket = np.int64(keys[row] >> shift)
+        order[filled[bucket]] = row
+        filled[bucket] += 1
+    start = 0
+    for bucket in range(1 << bits):
+        for position in range(start + 1, filled[bucket]):
+            row = order[position]
+            while position > start and keys[row] < keys[order[position - 1]]:
+                order[position] = order[position - 1]
+                position -= 1
+            order[position] = row
+        start = filled[bucket]
     return order

@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from components.artifacts import file_digest
 from components.entities import CandidatesConfig, EntitiesConfig
 from components.entities import wanted_columns as entity_columns
+from components.examples import ExamplesConfig
 from components.files import InputFile, check_columns, find_files
+from components.filters import FiltersConfig
 from components.frequencies import FrequenciesConfig
+from components.histories import HistoriesConfig
 from components.interactions import InteractionsConfig
 from components.interactions import wanted_columns as interaction_columns
 from components.splits import SPLITS, SplitConfig
@@ -30,9 +33,12 @@ class PreparationConfig(BaseModel):
     data: InteractionsConfig
     split: SplitConfig | None = None
     """How `data.interactions` are split; absent where the files are split already."""
+    filters: FiltersConfig = FiltersConfig()
     queries: EntitiesConfig = EntitiesConfig()
     candidates: CandidatesConfig = CandidatesConfig()
     frequencies: FrequenciesConfig = FrequenciesConfig()
+    histories: HistoriesConfig = HistoriesConfig()
+    examples: ExamplesConfig = ExamplesConfig()
     shards: Annotated[int, Field(ge=1, le=99_999)] = 8
     """Files of each split; also the parts in which the job holds the interactions in memory."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]

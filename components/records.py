@@ -27,6 +27,8 @@ _FRAME_BYTES = 16
 _HEADER_BYTES = 12
 _ENTRY_BYTES = 4 + 5 * 5
 """Most that an entry takes beside its name and values: four tags and five lengths."""
+_TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = np.uint64(1 << 7), np.uint64(1 << 14), np.uint64(1 << 21)
+"""The first values whose varints take so many bytes."""
 _VARINT_BYTES, _FLOAT_BYTES = 10, 4
 _MASK_DELTA = np.uint32(0xA282EAD8)
 _CASTAGNOLI = 0x82F63B78
@@ -107,7 +109,10 @@ def _bits(array: np.ndarray) -> np.ndarray:
 
 
 def _crc_table() -> np.ndarray:
-    """`[8, 256]` tables of CRC-32C: row `k` is the effect of a byte that `k` bytes follow."""
+    """`[8 * 256]` tables of CRC-32C, one after the other.
+
+    Entry `b` of table `k` is the effect of a byte `b` that `k` bytes follow.
+    """
     table = np.zeros((8, 256), np.uint32)
     for byte in range(256):
         value = byte
@@ -116,10 +121,14 @@ def _crc_table() -> np.ndarray:
         table[0, byte] = value
     for row in range(1, 8):
         table[row] = (table[row - 1] >> 8) ^ table[0, table[row - 1] & 0xFF]
-    return table
+    return table.ravel()
 
 
 _CRC_TABLE = _crc_table()
+_BYTE = np.uint32(0xFF)
+_TABLE_1, _TABLE_2, _TABLE_3, _TABLE_4, _TABLE_5, _TABLE_6, _TABLE_7 = (
+    np.uint32(256 * table) for table in range(1, 8)
+)
 
 
 @compiled
@@ -134,18 +143,18 @@ def _masked_crc(out: np.ndarray, start: int, end: int, table: np.ndarray) -> np.
             | np.uint32(out[position + 3]) << np.uint32(24)
         )
         crc = (
-            table[7, word & 0xFF]
-            ^ table[6, (word >> np.uint32(8)) & 0xFF]
-            ^ table[5, (word >> np.uint32(16)) & 0xFF]
-            ^ table[4, word >> np.uint32(24)]
-            ^ table[3, out[position + 4]]
-            ^ table[2, out[position + 5]]
-            ^ table[1, out[position + 6]]
-            ^ table[0, out[position + 7]]
+            table[_TABLE_7 + (word & _BYTE)]
+            ^ table[_TABLE_6 + ((word >> np.uint32(8)) & _BYTE)]
+            ^ table[_TABLE_5 + ((word >> np.uint32(16)) & _BYTE)]
+            ^ table[_TABLE_4 + (word >> np.uint32(24))]
+            ^ table[_TABLE_3 + np.uint32(out[position + 4])]
+            ^ table[_TABLE_2 + np.uint32(out[position + 5])]
+            ^ table[_TABLE_1 + np.uint32(out[position + 6])]
+            ^ table[np.uint32(out[position + 7])]
         )
         position += 8
     while position < end:
-        crc = table[0, (crc ^ np.uint32(out[position])) & 0xFF] ^ (crc >> np.uint32(8))
+        crc = table[(crc ^ np.uint32(out[position])) & _BYTE] ^ (crc >> np.uint32(8))
         position += 1
     crc = np.uint32(~crc)
     rotated = np.uint32(crc >> np.uint32(15)) | np.uint32(crc << np.uint32(17))
@@ -155,7 +164,7 @@ def _masked_crc(out: np.ndarray, start: int, end: int, table: np.ndarray) -> np.
 @compiled
 def _varint_bytes(value: np.uint64) -> int:
     size = 1
-    while value >= 128:
+    while value >= _TWO_BYTES:
         value >>= np.uint64(7)
         size += 1
     return size
@@ -163,7 +172,7 @@ def _varint_bytes(value: np.uint64) -> int:
 
 @compiled
 def _put_varint(out: np.ndarray, position: int, value: np.uint64) -> int:
-    while value >= 128:
+    while value >= _TWO_BYTES:
         out[position] = (value & np.uint64(127)) | np.uint64(128)
         value >>= np.uint64(7)
         position += 1
@@ -194,6 +203,15 @@ def _field_bytes(length: int) -> int:
 def _packed_bytes(values: np.ndarray, start: int, end: int, is_float: bool) -> int:
     if is_float:
         return _FLOAT_BYTES * (end - start)
+    # Without a branch a value: those are the rows of candidates, and no processor foresees them.
+    seen = np.uint64(0)
+    size = end - start
+    for index in range(start, end):
+        value = np.uint64(values[index])
+        seen |= value
+        size += (value >= _TWO_BYTES) + (value >= _THREE_BYTES)
+    if seen < _FOUR_BYTES:
+        return int(size)
     size = 0
     for index in range(start, end):
         size += _varint_bytes(np.uint64(values[index]))
@@ -223,10 +241,16 @@ def _put_feature(
     position = _put_field(out, position, tag, _field_bytes(packed))
     position = _put_field(out, position, 0x0A, packed)
     for index in range(start, end):
+        value = np.uint64(values[index])
         if is_float:
             position = _put_little_endian(out, position, values[index], 4)
+        elif value < _THREE_BYTES:  # again without a branch: the next value overwrites the second
+            is_long = value >= _TWO_BYTES
+            out[position] = (value & np.uint64(127)) | (np.uint64(is_long) << np.uint64(7))
+            out[position + 1] = value >> np.uint64(7)
+            position += 1 + int(is_long)
         else:
-            position = _put_varint(out, position, np.uint64(values[index]))
+            position = _put_varint(out, position, value)
     return position
 
 
@@ -257,11 +281,11 @@ def _encode(
         first = position + _HEADER_BYTES
         at = _put_field(out, first, 0x0A, length)
         for feature in range(features):
-            name = names[name_offsets[feature] : name_offsets[feature + 1]]
+            name, name_end = name_offsets[feature], name_offsets[feature + 1]
             at = _put_field(out, at, 0x0A, entries[feature])
-            at = _put_field(out, at, 0x0A, len(name))
-            for byte in name:
-                out[at] = byte
+            at = _put_field(out, at, 0x0A, name_end - name)
+            for index in range(name, name_end):
+                out[at] = names[index]
                 at += 1
             at = _put_field(out, at, 0x12, _feature_bytes(packed[feature]))
             start, end = offsets[feature, row], offsets[feature, row + 1]

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from components.columns import ID_TYPE
 from components.hashing import hash_ids
 from components.interactions import CANDIDATE, LABEL, QUERY, SPLIT, TIMESTAMP
 from components.ordering import interaction_order, tie_breaks
@@ -24,19 +23,11 @@ from components.vocabularies import short_order
 IDS = (QUERY, CANDIDATE)
 
 
-def shard_schema(interactions: pa.Schema) -> pa.Schema:
-    """The schema of a shard of interactions: their ids become dictionaries."""
-    kind = pa.dictionary(pa.int32(), ID_TYPE)
-    return pa.schema(
-        [field.with_type(kind) if field.name in IDS else field for field in interactions]
-    )
-
-
 def part_by_query(interactions: pa.Table, parts: int) -> Iterator[tuple[int, pa.Table]]:
-    """Parts interactions by the hash of their query.
+    """Parts interactions by the hash of their query; every part comes out, some may be empty.
 
     Yields:
-      Number of a part, and its rows in the order in which they came, in `shard_schema`.
+      Number of a part, and its rows in the order in which they came, their ids as dictionaries.
     """
     columns = {name: encode(interactions[name]) for name in IDS}
     hashes = hash_ids(columns[QUERY].dictionary)
@@ -49,13 +40,12 @@ def part_by_query(interactions: pa.Table, parts: int) -> Iterator[tuple[int, pa.
             interactions = interactions.set_column(index, name, columns[name])
     ordered = interactions.take(pa.array(order))
     for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        if end > start:
-            yield number, _compacted(ordered.slice(start, end - start))
+        yield number, _compacted(ordered.slice(start, end - start))
 
 
 def arrange(tables: Iterable[pa.Table]) -> pa.Table:
     """Brings the parts of one shard together, in order."""
-    rows = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    rows = concatenate(tables)
     for index, name in enumerate(rows.column_names):
         if name in IDS:
             rows = rows.set_column(index, name, _sorted_dictionary(encode(rows[name])))
@@ -70,6 +60,11 @@ def arrange(tables: Iterable[pa.Table]) -> pa.Table:
         ),
     )
     return rows.take(pa.array(order)).combine_chunks()
+
+
+def concatenate(tables: Iterable[pa.Table]) -> pa.Table:
+    """One table of all rows, each id in one dictionary."""
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def numbers(shard: pa.Table, column: str) -> np.ndarray:

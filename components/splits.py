@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 import numpy as np
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -55,6 +57,7 @@ TRAIN, VALIDATION, TEST = range(3)
 SPLITS = ("train", "validation", "test")
 """Names of the splits; a row's split is an index into them."""
 
+_TIME, _ROWS = "time", "rows"
 _ROUNDING = 1e-9
 """Keeps 0.29 of 100 rows, 28.999999999999996 in binary, at 29."""
 
@@ -72,15 +75,33 @@ def part_size(share: float, rows: np.ndarray | int) -> np.ndarray:
     return np.floor(share * np.asarray(rows) + _ROUNDING).astype(np.int64)
 
 
-def global_cuts(times: np.ndarray, counts: np.ndarray, config: GlobalTime) -> Cuts:
+def count_times(times: np.ndarray) -> pa.Table:
+    """Table of the distinct times, ascending, and how many rows show each."""
+    distinct, counts = np.unique(times, return_counts=True)
+    return pa.table({_TIME: distinct, _ROWS: counts})
+
+
+def merge_time_counts(tables: Iterable[pa.Table]) -> pa.Table:
+    """Adds up what `count_times` returned."""
+    together = pa.concat_tables([count_times(np.zeros(0, np.int64)), *tables])
+    times, counts = together[_TIME].to_numpy(), together[_ROWS].to_numpy()
+    order = np.argsort(times, kind="stable")
+    starts = np.flatnonzero(np.diff(times[order], prepend=times.min(initial=0) - 1))
+    merged = np.add.reduceat(counts[order], starts) if len(starts) else counts
+    return pa.table({_TIME: times[order][starts], _ROWS: merged})
+
+
+def global_cuts(time_counts: pa.Table, config: GlobalTime) -> Cuts:
     """The cuts that give each later part its share, or more where rows share the time of a cut.
 
     Args:
-      times: `[distinct]` times, ascending.
-      counts: `[distinct]` rows at each; at least one row in all.
+      time_counts: What `count_times` returns of all rows.
       config: The shares.
     """
+    times, counts = time_counts[_TIME].to_numpy(), time_counts[_ROWS].to_numpy()
     rows = int(counts.sum())
+    if rows == 0:
+        return Cuts(0, 0)
     test = int(part_size(config.test, rows))
     validation = int(part_size(config.validation, rows))
     ends = np.cumsum(counts)

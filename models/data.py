@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -68,9 +69,17 @@ def training_batches(
 def _records(split: Split, seed: int) -> tf.data.Dataset:
     order = np.random.default_rng(seed).permutation(len(split.shards))
     files = tf.data.Dataset.from_tensor_slices([str(split.shards[index]) for index in order])
+    compression = _compression(split.shards)
     return files.interleave(
-        tf.data.TFRecordDataset, cycle_length=len(split.shards), block_length=_BLOCK_ROWS
+        lambda file: tf.data.TFRecordDataset(file, compression),
+        cycle_length=len(split.shards),
+        block_length=_BLOCK_ROWS,
     )
+
+
+def _compression(shards: Sequence[Path]) -> Literal["GZIP", ""]:
+    """How TensorFlow calls the compression of some files: they have the same."""
+    return "GZIP" if any(shard.suffix == ".gz" for shard in shards) else ""
 
 
 def _known(records: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -87,7 +96,8 @@ def read_pairs(shards: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
 
 def read_columns(shards: Sequence[Path], names: Sequence[str]) -> dict[str, np.ndarray]:
     """Integer features of all examples of some shards, in file order: int64 arrays `[rows]`."""
-    records = tf.data.TFRecordDataset([str(shard) for shard in shards]).batch(_READ_ROWS)
+    files = [str(shard) for shard in shards]
+    records = tf.data.TFRecordDataset(files, _compression(shards)).batch(_READ_ROWS)
     parsed = records.map(lambda batch: _parse(batch, names))
     batches = list(parsed.as_numpy_iterator())
     empty = np.empty(0, np.int64)

@@ -29,8 +29,8 @@ class FeatureTable:
     Attributes:
       name: Name of the feature.
       rows: `[entities]` int32 of a single-valued feature, or `[entities, width]` of a list padded
-        with 0. Entity 0 is the unknown.
-      size: Rows of the feature's own embedding table, row 0 (unknown) included.
+        with 0; or `[entities]` float32 of a number. Entity 0 is the unknown.
+      size: Rows of the feature's own embedding table, row 0 (unknown) included; 1 for a number.
     """
 
     name: str
@@ -43,7 +43,8 @@ class Tower(keras.layers.Layer):
 
         e(r) = E_id[r] + sum_f mean_{x in f(r), x != 0} E_f[x]       (/ |.| for cosine)
 
-    A missing single value has an embedding of its own (row 0); an empty list adds nothing.
+    A missing single value has an embedding of its own (row 0); an empty list adds nothing. A number
+    adds its multiple of one vector.
 
     Args:
       entities: Rows of the id table, row 0 (unknown) included.
@@ -71,7 +72,7 @@ class Tower(keras.layers.Layer):
             self.add_weight(
                 name=f"{feature.name}_rows",
                 shape=feature.rows.shape,
-                dtype=tf.int32,
+                dtype=feature.rows.dtype,
                 initializer=tf.constant_initializer(feature.rows),
                 trainable=False,
             )
@@ -101,7 +102,9 @@ class Tower(keras.layers.Layer):
         embedding = tf.gather(self._ids, inputs)
         for table, embeddings in zip(self._tables, self._features, strict=True):
             rows = tf.gather(table, inputs)
-            if table.shape.rank == 1:
+            if table.dtype.is_floating:
+                embedding += tf.expand_dims(rows, -1) * embeddings[0]
+            elif table.shape.rank == 1:
                 embedding += tf.gather(embeddings, rows)
             else:
                 embedding += _mean_of_known(tf.gather(embeddings, rows), rows)

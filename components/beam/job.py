@@ -1,13 +1,17 @@
 """The job of the preparation: composes the transforms and runs them.
 
     sources --ReadInteractions--+--> rejects/part-*.jsonl
-                                +--> batches --FindCuts--+   (a global split only)
-                                        |                |
-                                        +------SplitByQuery--> one table a shard, sorted and split
+                                +--> batches
+                                        |
+                              ArrangeByQuery --> shards, in order --FindKept (filters only)
+                                                  |         |           |
+                                                  |       FindCuts <----+  (a global split only)
+                                                  |         |
+                                              SplitShards <-+
                                                   |     |
             queries, candidates <--RankTraining---+     |
                      |                                  |
-                     +-----------WriteExamples----------+--> examples/*.tfrecord
+                     +-----------WriteExamples----------+--> examples/*.tfrecord, cold/*.parquet
 
 Elements are Arrow tables, keys are small integers. A shard holds all rows of its queries.
 """
@@ -25,17 +29,15 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.artifacts import Counts
+from components.beam.arranging import ArrangeByQuery, FindCuts, FindKept, SplitShards
+from components.beam.ranking import RankTraining
 from components.beam.reading import ReadInteractions, Source
-from components.beam.transforms import (
-    RankTraining,
-    SplitByQuery,
-    WriteExamples,
-    WriteTallies,
-)
+from components.beam.writing import READ, WRITTEN, WriteExamples, WriteTallies
 from components.catalogue import Side, layout
 from components.errors import DataError
+from components.examples import ExamplesWriter
 from components.files import InputFile, pieces
-from components.interactions import CANDIDATE, QUERY, REASONS, interactions_schema
+from components.interactions import CANDIDATE, QUERY, REASONS
 from components.preparation import (
     PreparationConfig,
     check_inputs,
@@ -43,17 +45,17 @@ from components.preparation import (
     interaction_sections,
 )
 from components.rejects import REJECTS, check_share, forget_rejects, keep_rejects
-from components.splits import SPLITS
+from components.splits import SPLITS, TRAIN, GlobalTime
+from components.statistics import ShardStatistics
 
 _log = logging.getLogger(__name__)
 
 _TALLIES = "tallies.json"
-_TALLIED = (
+_READ = (
     "rows_read",
     "rows_below_min_label",
     "rows_rejected",
     *(f"rejected_{reason}" for reason in REASONS),
-    *(f"rows_{split}" for split in SPLITS),
 )
 _RAISED = re.compile(
     rf"{re.escape(DataError.__module__)}\.{DataError.__name__}: (.*)$", re.MULTILINE
@@ -150,9 +152,22 @@ def _run_job(
             raise
         raise DataError(sentence) from error
     path = directory / _TALLIES
-    tallies = json.loads(path.read_text(encoding="utf-8"))
+    tallied = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
-    return dict.fromkeys(_TALLIED, 0) | tallies
+    return _counts(tallied[READ], tallied[WRITTEN])
+
+
+def _counts(read: Mapping[str, int], splits: ShardStatistics) -> dict[str, int]:
+    """What the manifest says of the rows."""
+    counts = {**dict.fromkeys(_READ, 0), **read}
+    usable = counts["rows_read"] - counts["rows_rejected"] - counts["rows_below_min_label"]
+    counts["rows_filtered"] = usable - sum(counted["rows"] for counted in splits.values())
+    for split, counted in splits.items():
+        counts[f"rows_{split}"] = counted["rows"]
+        if split != SPLITS[TRAIN]:
+            for side in (QUERY, CANDIDATE):
+                counts[f"rows_{split}_unknown_{side}"] = counted[f"unknown_{side}"]
+    return counts
 
 
 def _compose(
@@ -162,7 +177,6 @@ def _compose(
     directory: Path,
 ) -> None:
     data = config.data
-    schema = interactions_schema(labelled=data.label is not None, split=config.split is None)
     delimiter = data.csv_delimiter
     queries = Side("queries", QUERY, config.queries, delimiter, None)
     candidates = Side("candidates", CANDIDATE, config.candidates, delimiter, config.frequencies)
@@ -170,19 +184,20 @@ def _compose(
     rows, read = pipeline | "ReadInteractions" >> ReadInteractions(
         sources, data, directory / REJECTS
     )
-    shards = rows | "SplitByQuery" >> SplitByQuery(config.split, config.shards, schema)
-    written = shards | "WriteExamples" >> WriteExamples(
-        queries=shards | "Queries" >> RankTraining(queries, directory),
-        candidates=shards | "Candidates" >> RankTraining(candidates, directory),
-        directory=directory,
-        shards=config.shards,
-        seed=config.seed,
+    shards = rows | "ArrangeByQuery" >> ArrangeByQuery(config.shards)
+    kept = cuts = None
+    if not config.filters.leaves_all:
+        kept = shards | "FindKept" >> FindKept(config.filters)
+    if isinstance(config.split, GlobalTime):
+        cuts = shards | "FindCuts" >> FindCuts(config.split, kept)
+    counted = shards | "SplitToCount" >> SplitShards(config.split, kept, cuts)
+    to_write = shards | "SplitToWrite" >> SplitShards(config.split, kept, cuts)
+    writer = ExamplesWriter(
+        directory, config.shards, config.seed, config.examples, config.histories, data.weights
     )
-    (
-        (read, written)
-        | "Tallies" >> beam.Flatten()
-        | "WriteTallies" >> WriteTallies(directory / _TALLIES)
-    )
+    ranked = counted | "RankTraining" >> RankTraining([queries, candidates], directory)
+    written = to_write | "WriteExamples" >> WriteExamples(ranked, writer)
+    (read, written) | "WriteTallies" >> WriteTallies(directory / _TALLIES)
 
 
 def _data_error(error: Exception) -> str | None:

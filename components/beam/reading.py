@@ -15,7 +15,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from components.beam.transforms import MergeTables
+from components.beam.tables import MergeTables
 from components.files import MalformedRows, Piece, read_piece
 from components.interactions import (
     MALFORMED_ROW,
@@ -53,8 +53,7 @@ class ReadInteractions(beam.PTransform):
         read = beam.FlatMap(read_source, self.config).with_output_types(pa.Table)
         rows = (
             input_or_inputs
-            | "Sources" >> beam.Create(self.sources)
-            | "Spread" >> beam.Reshuffle()
+            | "Sources" >> beam.Create(self.sources)  # spreads them over the workers, too
             | "Read" >> read.with_outputs(REJECTED, TALLIED, main=KEPT)
         )
         names = {source.part: source.piece.file.name for source in self.sources}
@@ -90,14 +89,14 @@ def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table
         yield kept
         if rows.rejects.num_rows:
             yield TaggedOutput(REJECTED, (source.part, rows.rejects))
-        yield from _tallied(rows.rows_read, rows.below_min_label, rows.rejected)
+        yield _tallied(rows.rows_read, rows.below_min_label, rows.rejected)
     if malformed.rows:
         yield TaggedOutput(REJECTED, (source.part, malformed_rejects(malformed)))
         count = len(malformed.rows)
-        yield from _tallied(count, 0, {MALFORMED_ROW: count})
+        yield _tallied(count, 0, {MALFORMED_ROW: count})
 
 
-def _tallied(read: int, below: int, rejected: Mapping[str, int]) -> Iterator[TaggedOutput]:
+def _tallied(read: int, below: int, rejected: Mapping[str, int]) -> TaggedOutput:
     tallies = {
         "rows_read": read,
         "rows_below_min_label": below,
@@ -106,7 +105,7 @@ def _tallied(read: int, below: int, rejected: Mapping[str, int]) -> Iterator[Tag
     }
     for name, count in tallies.items():
         Metrics.counter("interactions", name).inc(count)
-        yield TaggedOutput(TALLIED, (name, count))
+    return TaggedOutput(TALLIED, tallies)
 
 
 def unchanged(rejects: FileRejects) -> FileRejects:

@@ -1,17 +1,12 @@
-import math
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.columns import ID_TYPE
 from components.entities import (
     CandidatesConfig,
     EntitiesConfig,
-    encode_features,
     join_entities,
     read_entities,
     wanted_columns,
@@ -35,56 +30,6 @@ def read(tmp_path, table, *features, **options):
     return read_entities("queries", config_of(path, *features, **options), ",")
 
 
-def encoded(tmp_path, feature, values):
-    ids = [str(row) for row in range(len(values))]
-    entities = read(tmp_path, {"id": ids, feature.name: values}, feature)
-    columns, vocabularies = encode_features(entities, [feature])
-    words = [row["value"] for table in vocabularies.values() for row in table.to_pylist()]
-    return columns[feature.name].to_pylist(), words
-
-
-def test_categories_are_rows_by_count_then_value_and_missing_is_row_zero(tmp_path):
-    rows, words = encoded(tmp_path, GENDER, ["M", "F", "", None, "M", "D"])
-    assert words == ["M", "D", "F"]
-    assert rows == [1, 3, 0, 0, 1, 2]
-
-
-def test_integer_and_boolean_categories_are_their_text(tmp_path):
-    assert encoded(tmp_path, GENDER, [3, None, 3]) == ([1, 0, 1], ["3"])
-    assert encoded(tmp_path, GENDER, [True, False, True]) == ([1, 2, 1], ["true", "false"])
-
-
-@pytest.mark.parametrize(
-    "values",
-    [[["War", "Drama"], None, [], ["Drama", None, ""]], ["War|Drama", None, "", "Drama||"]],
-)
-def test_lists_and_joined_text_encode_alike(tmp_path, values):
-    rows, words = encoded(tmp_path, GENRES, values)
-    assert words == ["Drama", "War"]
-    assert rows == [[2, 1], [], [], [1]]
-
-
-def test_numbers_are_one_and_the_boundaries_they_reach(tmp_path):
-    values = [17.9, 18.0, 34, 35, math.nan, None, -math.inf, math.inf]
-    rows, words = encoded(tmp_path, AGE, values)
-    assert rows == [1, 2, 2, 3, 0, 0, 1, 3]
-    assert words == []
-
-
-@given(
-    values=st.lists(st.one_of(st.none(), st.floats(-10, 50)), min_size=1, max_size=20),
-    boundaries=st.lists(st.integers(-5, 45), min_size=1, max_size=5, unique=True).map(sorted),
-)
-def test_buckets_agree_with_counting_boundaries(values, boundaries):
-    feature = NumericFeature(name="age", kind="numeric", boundaries=tuple(boundaries))
-    table = pa.table({"age": pa.array(values, pa.float64())})
-    columns, _ = encode_features(table, [feature])
-    expected = [
-        0 if value is None else 1 + sum(low <= value for low in boundaries) for value in values
-    ]
-    assert columns["age"].to_pylist() == expected
-
-
 def test_rows_are_joined_in_the_order_of_ids(tmp_path):
     entities = read(tmp_path, {"id": [1, 2], "gender": ["F", "M"], "genres": [["a"], ["b"]]},
                     GENDER, GENRES)  # fmt: skip
@@ -94,8 +39,6 @@ def test_rows_are_joined_in_the_order_of_ids(tmp_path):
         "gender": ["M", None, "F"],
         "genres": [["b"], None, ["a"]],
     }
-    columns, _ = encode_features(joined, [GENRES])
-    assert columns["genres"].to_pylist() == [[2], [], [1]]
 
 
 def test_the_title_is_text_as_it_stands(tmp_path):

@@ -19,15 +19,6 @@ def test_log_q_of_a_small_catalogue():
     np.testing.assert_allclose(estimated.log_q, expected, rtol=1e-6)
 
 
-def test_totals_say_how_the_table_was_made():
-    assert frequencies(np.array([7, 2, 1, 0]), smoothing=0.5).totals == {
-        "total": 10,
-        "catalogue": 4,
-        "smoothing": 0.5,
-        "log_q_unknown": pytest.approx(math.log(0.5 / 12)),
-    }
-
-
 @given(counts=COUNTS, smoothing=SMOOTHING)
 def test_probabilities_add_up_to_one(counts, smoothing):
     log_q = frequencies(np.array(counts), smoothing).log_q.astype(np.float64)

@@ -16,7 +16,9 @@ from components.splits import (
     LeaveLastOut,
     PerQueryTime,
     SplitConfig,
+    count_times,
     global_cuts,
+    merge_time_counts,
     part_size,
     split_by_cuts,
     split_by_query,
@@ -37,10 +39,6 @@ def slow_split_by_query(queries, test_of, validation_of):
         test, validation = test_of(rows), validation_of(rows)
         split += [TRAIN] * (rows - test - validation) + [VALIDATION] * validation + [TEST] * test
     return split
-
-
-def counted(times):
-    return np.unique(np.array(times), return_counts=True)
 
 
 def test_the_last_rows_of_each_query_are_tested_and_those_before_validated():
@@ -72,7 +70,7 @@ def test_leave_last_out_agrees_with_a_loop_and_spares_short_queries(sizes):
 @given(times=TIMES, validation=SHARES, test=SHARES)
 def test_global_split_never_parts_rows_of_one_time(times, validation, test):
     config = GlobalTime(kind="global_time", validation=float(validation), test=float(test))
-    split = split_by_cuts(np.array(times), global_cuts(*counted(times), config))
+    split = split_by_cuts(np.array(times), global_cuts(count_times(np.array(times)), config))
     splits_of_time = {time: set() for time in times}
     for time, part in zip(times, split.tolist(), strict=True):
         splits_of_time[time].add(part)
@@ -96,13 +94,25 @@ def test_global_split_agrees_with_sorting_all_rows(times, validation, test):
         TEST if time >= cut_test else VALIDATION if time >= cut_validation else TRAIN
         for time in times
     ]
-    split = split_by_cuts(np.array(times), global_cuts(*counted(times), config))
+    split = split_by_cuts(np.array(times), global_cuts(count_times(np.array(times)), config))
     assert split.tolist() == expected
+
+
+@given(first=st.lists(st.integers(-5, 5)), second=st.lists(st.integers(-5, 5)))
+def test_merged_counts_of_times_are_those_of_all_rows(first, second):
+    merged = merge_time_counts([count_times(np.array(part, np.int64)) for part in (first, second)])
+    assert merged.equals(count_times(np.array(first + second, np.int64)))
+
+
+def test_without_rows_a_cut_is_anywhere():
+    config = GlobalTime(kind="global_time")
+    assert global_cuts(merge_time_counts([]), config) == Cuts(0, 0)
 
 
 def test_rows_at_the_time_of_a_cut_belong_to_the_later_part():
     config = GlobalTime(kind="global_time", validation=0.2, test=0.2)
-    cuts = global_cuts(np.array([1, 2, 3]), np.array([4, 3, 3]), config)
+    times = count_times(np.repeat([1, 2, 3], [4, 3, 3]))
+    cuts = global_cuts(times, config)
     assert cuts == Cuts(validation=2, test=3)
 
 

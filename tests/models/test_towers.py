@@ -35,6 +35,15 @@ def test_an_embedding_sums_the_id_and_its_features():
     np.testing.assert_allclose(layer(tf.range(ENTITIES)), expected, atol=1e-7)
 
 
+def test_a_number_adds_its_multiple_of_one_vector():
+    price = FeatureTable("price", np.array([0, 2, -1, 0.5], np.float32), 1)
+    layer = tower([price])
+    by_name = weights(layer)
+    ids, (vector,) = by_name["id_embeddings"], by_name["price_embeddings"]
+    expected = [ids[0], ids[1] + 2 * vector, ids[2] - vector, ids[3] + 0.5 * vector]
+    np.testing.assert_allclose(layer(tf.range(ENTITIES)), expected, atol=1e-7)
+
+
 def test_rows_of_unknown_static_shape_are_embedded_alike():
     layer = tower([COLOUR, TAGS])
     any_rank: Any = None  # the stub of TensorFlow knows no unknown rank

@@ -1,0 +1,98 @@
+"""Ranking: the ids of one side are counted over all shards, ranked and described in tables."""
+
+# pyright: reportArgumentType=false, reportReturnType=false
+# (Beam types every `a | b` as a PValue, whatever it is)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.pvalue import PCollection
+
+from components.beam.tables import Shard
+from components.catalogue import Side, write_side
+from components.hashing import hash_ids
+from components.interactions import SPLIT, TIMESTAMP
+from components.occurrences import merge_occurrences, occurrences
+from components.splits import TRAIN
+from components.vocabularies import VALUE
+
+_PARTS = 16
+"""In how many parts the ids of a side are counted."""
+
+Counted = tuple[pa.Table, int]
+"""Occurrences, and the time of the newest training row among them."""
+
+
+@dataclass
+class RankTraining(beam.PTransform):
+    """Ranks the ids of each side by their training rows, and writes their tables.
+
+    Occurrences are added up in parts, so that only the distinct ids of a side come to one worker.
+    """
+
+    sides: Sequence[Side]
+    directory: Path
+
+    def expand(self, input_or_inputs: PCollection) -> PCollection:
+        """Split shards -> section and table, `value` and `count`, in the order of the rows."""
+        return (
+            input_or_inputs
+            | "Count"
+            >> beam.FlatMap(count_shard, self.sides).with_output_types(tuple[int, Counted])
+            | "Parts" >> beam.GroupByKey()
+            | "Merge" >> beam.Map(merge_part).with_output_types(tuple[int, Counted])
+            | "Sides" >> beam.GroupByKey()
+            | "Rank"
+            >> beam.Map(rank_side, self.sides, self.directory).with_output_types(
+                tuple[str, pa.Table]
+            )
+        )
+
+
+def count_shard(element: Shard, sides: Sequence[Side]) -> Iterator[tuple[int, Counted]]:
+    """How often each id occurs in one shard, parted by side and id."""
+    _, rows = element
+    newest = newest_training_time(rows)
+    for number, side in enumerate(sides):
+        counted = occurrences(rows, side.column, side.half_life_days)
+        for part, table in part_by_value(counted, _PARTS):
+            yield number * _PARTS + part, (table, newest)
+
+
+def part_by_value(table: pa.Table, parts: int) -> Iterator[Shard]:
+    """Parts a table by the hash of `value`; every part comes out, some may be empty."""
+    part = (hash_ids(table[VALUE].combine_chunks()) % np.uint64(parts)).astype(np.int64)
+    for number in range(parts):
+        yield number, table.filter(pa.array(part == number))
+
+
+def newest_training_time(rows: pa.Table) -> int:
+    """The time of the newest training row; the beginning of time where there is none."""
+    times = rows[TIMESTAMP].to_numpy()[rows[SPLIT].to_numpy() == TRAIN]
+    return int(times.max(initial=np.iinfo(np.int64).min))
+
+
+def merge_part(element: tuple[int, Iterable[Counted]]) -> tuple[int, Counted]:
+    """Adds up one part of a side, and names the side by its number."""
+    part, counted = element
+    return part // _PARTS, _merged(counted)
+
+
+def rank_side(
+    element: tuple[int, Iterable[Counted]], sides: Sequence[Side], directory: Path
+) -> tuple[str, pa.Table]:
+    """`catalogue.write_side`, of the parts of one side."""
+    number, counted = element
+    side = sides[number]
+    return side.section, write_side(*_merged(counted), side, directory)
+
+
+def _merged(counted: Iterable[Counted]) -> Counted:
+    tables, newest = zip(*counted, strict=True)
+    return merge_occurrences(tables), max(newest)
