@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import glob
 import itertools
 import os
 import re
@@ -20,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from components.errors import DataError
+from components.storage import find, open_input, place
 
 PARQUET = ".parquet"
 CSV = (".csv", ".csv.gz")
@@ -104,7 +104,7 @@ def find_files(section: str, patterns: Sequence[str]) -> list[InputFile]:
     Raises:
       DataError: A pattern names no file, or one of a kind that cannot be read.
     """
-    paths = list(dict.fromkeys(path for pattern in patterns for path in _expand(pattern)))
+    paths = list(dict.fromkeys(path for pattern in patterns for path in find(pattern)))
     for path in paths:
         if not path.endswith((PARQUET, *CSV)):
             raise DataError(
@@ -112,9 +112,9 @@ def find_files(section: str, patterns: Sequence[str]) -> list[InputFile]:
             )
     if not paths:
         return []
-    base = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+    base = os.path.commonpath([os.path.dirname(place(path)) for path in paths])  # noqa: PTH120
     return [
-        InputFile(f"{section}/{Path(os.path.relpath(path, base)).as_posix()}", path)
+        InputFile(f"{section}/{Path(os.path.relpath(place(path), base)).as_posix()}", path)
         for path in paths
     ]
 
@@ -154,8 +154,8 @@ def pieces(file: InputFile) -> Iterator[Piece]:
     if not file.path.endswith(PARQUET):
         yield Piece(file, 0)
         return
-    with _naming(file):
-        metadata = pq.read_metadata(file.path)
+    with _naming(file), open_input(file.path) as source:
+        metadata = pq.read_metadata(source)
     groups: list[int] = []
     first_row = rows = 0
     for group in range(metadata.num_row_groups):
@@ -207,29 +207,11 @@ def read_file(file: InputFile, columns: Sequence[str], delimiter: str) -> pa.Tab
     return pa.Table.from_batches(batches)
 
 
-def _expand(pattern: str) -> list[str]:
-    path = Path(pattern)
-    if path.is_dir():
-        found = [str(child) for child in path.rglob("*") if child.is_file() and _is_data(child)]
-    elif path.is_file():
-        found = [pattern]
-    else:
-        found = [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
-    if not found:
-        raise DataError(f"{pattern}: there is no such file; paths are relative to {Path.cwd()}.")
-    return sorted(os.path.abspath(name) for name in found)  # noqa: PTH100
-
-
-def _is_data(path: Path) -> bool:
-    """Other systems leave files like `_SUCCESS` and `.crc` beside the data they write."""
-    return not path.name.startswith(("_", "."))
-
-
 def _schema(file: InputFile, delimiter: str) -> pa.Schema:
-    with _naming(file):
+    with _naming(file), open_input(file.path) as source:
         if file.path.endswith(PARQUET):
-            return pq.read_schema(file.path)
-        with pa.input_stream(file.path) as stream:
+            return pq.read_schema(source)
+        with _unpacked(file, source) as stream:
             header = pa.BufferReader(_header(stream.read(_CSV_BLOCK_BYTES)))
         # Where more than the header was taken, `read_piece` decides whether it may be malformed.
         with _open_csv(header, delimiter, {}, MalformedRows(most_texts=0)) as reader:
@@ -246,17 +228,25 @@ def _header(text: bytes) -> bytes:
 def _batches(
     piece: Piece, columns: Sequence[str], delimiter: str, malformed: MalformedRows | None
 ) -> Iterator[pa.RecordBatch]:
-    if piece.file.path.endswith(PARQUET):
-        with pq.ParquetFile(piece.file.path) as file:
-            yield from file.iter_batches(BATCH_ROWS, piece.row_groups, list(columns))
-        return
-    types = dict.fromkeys(columns, pa.string())
-    with _open_csv(piece.file.path, delimiter, types, malformed) as reader:
-        yield from reader
+    with open_input(piece.file.path) as source:
+        if piece.file.path.endswith(PARQUET):
+            with pq.ParquetFile(source) as file:
+                yield from file.iter_batches(BATCH_ROWS, piece.row_groups, list(columns))
+            return
+        types = dict.fromkeys(columns, pa.string())
+        with (
+            _unpacked(piece.file, source) as stream,
+            _open_csv(stream, delimiter, types, malformed) as reader,
+        ):
+            yield from reader
+
+
+def _unpacked(file: InputFile, source: pa.NativeFile) -> pa.NativeFile:
+    return pa.CompressedInputStream(source, "gzip") if file.path.endswith(".gz") else source
 
 
 def _open_csv(
-    source: str | pa.NativeFile,
+    source: pa.NativeFile,
     delimiter: str,
     columns: Mapping[str, pa.DataType],
     malformed: MalformedRows | None,

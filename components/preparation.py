@@ -6,12 +6,10 @@ The job itself is `components.beam.job`; this module needs no Beam, which takes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from components.artifacts import file_digest
 from components.entities import CandidatesConfig, EntitiesConfig
 from components.entities import wanted_columns as entity_columns
 from components.examples import ExamplesConfig
@@ -22,6 +20,7 @@ from components.histories import HistoriesConfig
 from components.interactions import InteractionsConfig
 from components.interactions import wanted_columns as interaction_columns
 from components.splits import SPLITS, SplitConfig
+from components.storage import digest
 from models.features import vocabulary_features
 
 
@@ -66,22 +65,22 @@ class PreparationConfig(BaseModel):
         return self
 
 
-def input_files(config: PreparationConfig) -> Mapping[str, Path]:
+def input_files(config: PreparationConfig) -> Mapping[str, str]:
     """Every file the preparation reads, under a name that holds no absolute path.
 
     Raises:
       DataError: A path names no file, or one of a kind that cannot be read.
     """
-    return {file.name: Path(file.path) for files in find_inputs(config).values() for file in files}
+    return {file.name: file.path for files in find_inputs(config).values() for file in files}
 
 
 def input_digests(config: PreparationConfig) -> dict[str, str]:
-    """SHA-256 of every input file, by its name in `input_files`.
+    """`storage.digest` of every input file, by its name in `input_files`.
 
     Raises:
       DataError: A path names no file, or one of a kind that cannot be read.
     """
-    return {name: file_digest(path) for name, path in input_files(config).items()}
+    return {name: digest(path) for name, path in input_files(config).items()}
 
 
 def describe(config: PreparationConfig) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from components.artifacts import Checkpoint, Counts, Metrics, Prepared, ServingM
 from components.beam import job
 from components.embedded import Embedded
 from components.model import build_model, restore
+from components.storage import set_options
 from models.two_tower import TwoTower
 from pipeline.config import Run
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def prepare(run: Run, options: PipelineOptions) -> Prepared:
     """Runs the Beam job on the input files."""
     config = run.preparation
+    set_options(options)
     return Prepared.make(
         run.work_dir / "prepared",
         preparing.describe(config),

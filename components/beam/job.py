@@ -47,6 +47,7 @@ from components.preparation import (
 from components.rejects import REJECTS, check_share, forget_rejects, keep_rejects
 from components.splits import SPLITS, TRAIN, GlobalTime
 from components.statistics import ShardStatistics
+from components.storage import set_options
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ def prepare(config: PreparationConfig, directory: Path, options: PipelineOptions
     Raises:
       DataError: The input files cannot be used, or leave a split without rows.
     """
+    set_options(options)
     found = find_inputs(config)
     check_inputs(config, found)
     kept_at = directory.parent / REJECTS

@@ -2,6 +2,7 @@ import hashlib
 import json
 import math
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -250,7 +251,7 @@ def test_inputs_are_named_without_a_path_and_known_by_their_bytes(world):
         "candidates/candidates.parquet",
     }
     for name, digest in input_digests(config).items():
-        assert digest == hashlib.sha256(input_files(config)[name].read_bytes()).hexdigest()
+        assert digest == hashlib.sha256(Path(input_files(config)[name]).read_bytes()).hexdigest()
 
 
 def test_the_description_is_the_same_wherever_the_files_lie(world, tmp_path):
