@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.artifacts import Manifest, Prepared, Recipe
+from components.delimited import CsvConfig
 from components.encoding import encode_features
 from components.entities import (
     ID,
@@ -46,7 +47,8 @@ class Side:
     column: str
     """Column of the interactions that holds their ids."""
     config: EntitiesConfig
-    delimiter: str
+    csv: CsvConfig
+    """How a side table of delimited text is written."""
     frequencies: FrequenciesConfig | None
     """Given for the candidates alone."""
 
@@ -71,7 +73,7 @@ def write_side(counted: pa.Table, newest: int, side: Side, directory: Path) -> p
     Returns:
       Table of `value` and `count`, in the order of the rows.
     """
-    entities = read_entities(side.section, side.config, side.delimiter)
+    entities = read_entities(side.section, side.config, side.csv)
     trained = counted.filter(pc.equal(counted[SPLIT], TRAIN)).select([VALUE, COUNT])
     tables = [trained]
     if side.frequencies is not None:

@@ -30,10 +30,8 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds strings."""
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+    """Whether a column of this type holds text, as strings or as bytes."""
+    return any(is_of_kind(kind) for is_of_kind in _TEXT)
 
 
 def is_id(kind: pa.DataType) -> bool:
@@ -73,13 +71,34 @@ def is_time(kind: pa.DataType) -> bool:
     return (is_number(kind) and not pa.types.is_boolean(kind)) or _is_calendar(_value_type(kind))
 
 
+def checked_text(column: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+    """A column of text as `ID_TYPE`; of another type, as it is.
+
+    Returns:
+      The column, null where the bytes are no UTF-8, and `[rows]` bool where that is so; None where
+      all are.
+    """
+    column = _decoded(column)
+    if not is_text(column.type):
+        return column, None
+    raw = column.cast(pa.large_binary())
+    try:
+        return raw.cast(ID_TYPE), None
+    except pa.ArrowInvalid:
+        encoded = raw.dictionary_encode()
+    wrong = np.array([not _is_utf8(value) for value in encoded.dictionary.to_pylist()] + [False])
+    rows = pc.fill_null(encoded.indices, len(wrong) - 1).to_numpy(zero_copy_only=False)
+    wrong = wrong[rows]
+    nothing = pa.scalar(None, pa.large_binary())
+    return pc.if_else(pa.array(wrong), nothing, raw).cast(ID_TYPE), wrong
+
+
 def as_ids(column: pa.Array) -> pa.Array:
     """The column as `ID_TYPE`: integers as their digits, booleans as `true` and `false`.
 
     An empty string is null.
     """
-    column = _decoded(column).cast(ID_TYPE)
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, ID_TYPE), column)
+    return _without_empty(_decoded(column).cast(ID_TYPE))
 
 
 def as_numbers(column: pa.Array) -> np.ndarray:
@@ -108,13 +127,31 @@ def as_microseconds(column: pa.Array, unit: Unit) -> tuple[np.ndarray, np.ndarra
         return _rounded(_parsed_times(column, _MICROSECONDS[unit]))
     if pa.types.is_date(column.type):
         column = column.cast(pa.date32()).cast(pa.int32())
-        return _rounded(_floats(column) * _MICROSECONDS_A_DAY)
+        return _rounded(_times(_floats(column), _MICROSECONDS_A_DAY))
     if pa.types.is_timestamp(column.type):
         unit_of_type: str = column.type.unit
         return _scaled(column.cast(pa.int64()), unit_of_type)
     if pa.types.is_integer(column.type) and column.type != pa.uint64():
         return _scaled(column.cast(pa.int64()), unit)
-    return _rounded(_floats(column) * _MICROSECONDS[unit])
+    return _rounded(_times(_floats(column), _MICROSECONDS[unit]))
+
+
+_TEXT = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+)
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:
@@ -132,6 +169,12 @@ def _decoded(column: pa.Array) -> pa.Array:
 def _floats(column: pa.Array) -> np.ndarray:
     numbers = column.cast(pa.float64(), safe=False)
     return pc.fill_null(numbers, float("nan")).to_numpy(zero_copy_only=False)
+
+
+def _times(numbers: np.ndarray, factor: float) -> np.ndarray:
+    """The product; infinite where it is beyond any float."""
+    with np.errstate(over="ignore"):
+        return numbers * factor
 
 
 def _scaled(column: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +201,7 @@ def _parsed_times(column: pa.Array, factor: float) -> np.ndarray:
 
     column = _trimmed(column)
     try:
-        return _floats(_cast_text(column, pa.float64())) * factor
+        return _times(_floats(_cast_text(column, pa.float64())), factor)
     except pa.ArrowInvalid:
         pass
     for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
@@ -190,8 +233,14 @@ def _cast_text(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _trimmed(column: pa.Array) -> pa.Array:
-    column = pc.utf8_trim_whitespace(column.cast(ID_TYPE))
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, ID_TYPE), column)
+    return _without_empty(pc.utf8_trim_whitespace(column.cast(ID_TYPE)))
+
+
+def _without_empty(column: pa.Array) -> pa.Array:
+    empty = pc.equal(column, "")
+    if not pc.any(empty).as_py():
+        return column
+    return pc.if_else(empty, pa.scalar(None, ID_TYPE), column)
 
 
 def _value_by_value(column: pa.Array, parse: Callable[[str], float | None]) -> np.ndarray:

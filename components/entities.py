@@ -24,6 +24,7 @@ from components.columns import (
     is_number,
     is_text,
 )
+from components.delimited import CsvConfig
 from components.errors import DataError
 from components.files import InputFile, Wanted, find_files, read_file
 from components.interactions import ColumnName, Files
@@ -98,7 +99,7 @@ def wanted_columns(section: str, config: EntitiesConfig) -> list[Wanted]:
     return wanted
 
 
-def read_entities(section: str, config: EntitiesConfig, delimiter: str) -> pa.Table:
+def read_entities(section: str, config: EntitiesConfig, csv: CsvConfig) -> pa.Table:
     """Reads a side table whole: `id`, `title` where there is one, and the raw features.
 
     Raises:
@@ -109,9 +110,7 @@ def read_entities(section: str, config: EntitiesConfig, delimiter: str) -> pa.Ta
     files = find_files(section, config.files)
     wanted = wanted_columns(section, config)
     names = list(dict.fromkeys(want.column for want in wanted))
-    tables = [
-        _entities(config, config.id, read_file(file, names, delimiter), file) for file in files
-    ]
+    tables = [_entities(config, config.id, read_file(file, names, csv), file) for file in files]
     table = pa.concat_tables(tables).combine_chunks()
     counts = count_values(table[ID])
     twice = rank(counts.filter(pc.greater(counts[COUNT], 1)))

@@ -1,34 +1,29 @@
-"""Files: Parquet and CSV, found, checked by their schema, and read as batches of Arrow tables."""
+"""Files: found, checked by their schema, and read as batches of Arrow columns."""
 
 from __future__ import annotations
 
-import bisect
 import contextlib
-import itertools
+import functools
 import os
-import re
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
+from components.blocks import read_blocks, without_mark
+from components.columns import checked_text
+from components.delimited import CsvConfig, read_delimited, split_header
 from components.errors import DataError
+from components.forms import form_of
+from components.json_lines import json_schema, read_json_lines
+from components.malformed import MalformedRows
 from components.storage import find, open_input, place
+from components.tfrecords import read_records, record_schema
 
-PARQUET = ".parquet"
-CSV = (".csv", ".csv.gz")
 BATCH_ROWS = 131_072
-LONGEST_TEXT = 500
-"""Characters of a malformed row that are kept."""
-
-_CSV_BLOCK_BYTES = 4 << 20
-_MOST_HEADER_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +47,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Part of a file that one worker reads: some row groups, or a whole CSV file."""
+    """Part of a file that one worker reads: row groups of Parquet, bytes of what else it is."""
 
     file: InputFile
     first_row: int
     row_groups: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MalformedRows:
-    """The rows of a CSV file with more or fewer values than its header, as a reader meets them."""
-
-    most_texts: int
-    """How many of them to keep the text of: the first ones."""
-    rows: array[int] = field(default_factory=lambda: array("q"))
-    """Their numbers in the file, from 0, in order."""
-    texts: list[str] = field(default_factory=list)
-    """The first `LONGEST_TEXT` characters of each."""
-
-    def skip(self, row: pyarrow.csv.InvalidRow) -> Literal["skip"]:
-        """Notes a row that Arrow cannot use and has it go on; Arrow counts from 1, the header too.
-
-        It does so in the order of the file, since `_open_csv` has it parse in one thread.
-        """
-        self.rows.append(row.number - 2)
-        if len(self.texts) < self.most_texts:
-            self.texts.append(row.text[:LONGEST_TEXT])
-        return "skip"
-
-    def number(self, first: int, count: int) -> np.ndarray:
-        """`[count]` numbers in the file of the rows that are well formed, from the `first` of them.
-
-        All malformed rows before the last of them must have been met.
-        """
-        rows = np.arange(first, first + count)
-        start, stop = self._met_before(first), self._met_before(first + count - 1)
-        well_formed_before = np.array(self.rows[start:stop], np.int64) - np.arange(start, stop)
-        return rows + start + np.searchsorted(well_formed_before, rows, side="right")
-
-    def _met_before(self, well_formed: int) -> int:
-        """How many malformed rows stand before a row that is well formed."""
-        places = range(len(self.rows))
-        return bisect.bisect_right(places, well_formed, key=lambda place: self.rows[place] - place)
+    start: int = 0
+    end: int | None = None
+    """None reads to the end of the file."""
+    names: tuple[str, ...] = ()
+    """The columns of delimited text, where the piece begins below the header line."""
 
 
 def find_files(section: str, patterns: Sequence[str]) -> list[InputFile]:
@@ -106,10 +69,7 @@ def find_files(section: str, patterns: Sequence[str]) -> list[InputFile]:
     """
     paths = list(dict.fromkeys(path for pattern in patterns for path in find(pattern)))
     for path in paths:
-        if not path.endswith((PARQUET, *CSV)):
-            raise DataError(
-                f"{path}: this kind of file cannot be read; give {PARQUET}, {' or '.join(CSV)}."
-            )
+        form_of(path)
     if not paths:
         return []
     base = os.path.commonpath([os.path.dirname(place(path)) for path in paths])  # noqa: PTH120
@@ -119,13 +79,15 @@ def find_files(section: str, patterns: Sequence[str]) -> list[InputFile]:
     ]
 
 
-def check_columns(file: InputFile, wanted: Sequence[Wanted], delimiter: str) -> None:
+def check_columns(file: InputFile, wanted: Sequence[Wanted], csv: CsvConfig) -> None:
     """Checks that a file holds the columns wanted, by reading its schema alone.
 
     Raises:
       DataError: A column is missing or holds another type, or the file cannot be read.
     """
-    schema = _schema(file, delimiter)
+    schema = _schema(file, csv)
+    if schema is None:
+        return
     for want in wanted:
         if want.column not in schema.names:
             raise DataError(
@@ -146,12 +108,12 @@ def check_columns(file: InputFile, wanted: Sequence[Wanted], delimiter: str) -> 
 
 
 def pieces(file: InputFile) -> Iterator[Piece]:
-    """Cuts a file into pieces of about `BATCH_ROWS` rows; a CSV file stays whole.
+    """Cuts a file into pieces of about `BATCH_ROWS` rows; a file of another kind stays whole.
 
     Raises:
       DataError: The file cannot be read.
     """
-    if not file.path.endswith(PARQUET):
+    if form_of(file.path)[0] != "parquet":
         yield Piece(file, 0)
         return
     with _naming(file), open_input(file.path) as source:
@@ -167,105 +129,118 @@ def pieces(file: InputFile) -> Iterator[Piece]:
 
 
 def read_piece(
-    piece: Piece, columns: Sequence[str], delimiter: str, malformed: MalformedRows | None = None
+    piece: Piece,
+    columns: Sequence[str],
+    csv: CsvConfig,
+    malformed: MalformedRows | None = None,
+    *,
+    lists: bool = False,
 ) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
     """Reads `columns` of a piece in batches, each with the numbers of its rows in the file.
 
-    The values of a CSV file are read as text: what they mean is not for the reader to guess.
+    Text comes as strings or bytes; whether it is UTF-8 is not checked.
 
     Args:
       piece: Where to read.
       columns: What to read.
-      delimiter: What stands between two values of a CSV file.
-      malformed: Is given the malformed rows of a CSV file; the last of them when all is read. None
-        makes such a row an error.
+      csv: How delimited text is written.
+      malformed: Is given the malformed rows; the last of them when all is read. None makes such a
+        row an error.
+      lists: Whether a column of JSON may hold lists.
 
     Raises:
       DataError: The file cannot be read.
     """
-    first = piece.first_row
+    form, packing = form_of(piece.file.path)
     with _naming(piece.file):
-        for batch in _batches(piece, columns, delimiter, malformed):
-            if malformed is None:
-                yield np.arange(first, first + batch.num_rows), batch
-            else:
-                yield malformed.number(first, batch.num_rows), batch
+        if form == "parquet":
+            yield from _parquet_batches(piece, columns)
+            return
+        blocks = functools.partial(read_blocks, piece.file.path, packing, piece.start, piece.end)
+        if form == "tfrecord":
+            yield from read_records(blocks(), columns, malformed, piece.start, piece.first_row)
+        elif form == "json_lines":
+            text = blocks() if piece.start else without_mark(blocks())
+            yield from read_json_lines(text, columns, malformed, piece.first_row, lists=lists)
+        else:
+            csv = csv.with_tabs() if form == "tsv" else csv
+            yield from _delimited_batches(piece, blocks, columns, csv, malformed)
+
+
+def read_file(file: InputFile, columns: Sequence[str], csv: CsvConfig) -> pa.Table:
+    """Reads `columns` of a whole file; text is UTF-8.
+
+    Raises:
+      DataError: The file cannot be read, a row is malformed, or text is no UTF-8.
+    """
+    with _naming(file):
+        batches = [
+            _checked(batch)
+            for piece in pieces(file)
+            for _, batch in read_piece(piece, columns, csv, lists=True)
+        ]
+    if not batches:
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+    return pa.concat_tables(batches, promote_options="permissive")
+
+
+def _checked(batch: pa.RecordBatch) -> pa.Table:
+    """The batch with its text as strings.
+
+    Raises:
+      pa.ArrowInvalid: Text is no UTF-8.
+    """
+    columns = {}
+    for name in batch.schema.names:
+        column, wrong = checked_text(batch[name])
+        if wrong is not None:
+            row = int(np.flatnonzero(wrong)[0])
+            value = batch[name].cast(pa.binary())[row].as_py()
+            raise pa.ArrowInvalid(f"column `{name}` holds {value}, which is no UTF-8")
+        columns[name] = column
+    return pa.table(columns)
+
+
+def _schema(file: InputFile, csv: CsvConfig) -> pa.Schema | None:
+    """The columns and their types; None where the file says nothing of them since it has no row."""
+    form, packing = form_of(file.path)
+    with _naming(file):
+        if form == "parquet":
+            with open_input(file.path) as source:
+                return pq.read_schema(source)
+        blocks = read_blocks(file.path, packing)
+        if form == "tfrecord":
+            return record_schema(blocks)
+        if form == "json_lines":
+            return json_schema(without_mark(blocks))
+        csv = csv.with_tabs() if form == "tsv" else csv
+        names, _ = split_header(without_mark(blocks), csv)
+        return pa.schema([(name, pa.string()) for name in names])
+
+
+def _parquet_batches(
+    piece: Piece, columns: Sequence[str]
+) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+    first = piece.first_row
+    with open_input(piece.file.path) as source, pq.ParquetFile(source) as file:
+        for batch in file.iter_batches(BATCH_ROWS, piece.row_groups, list(columns)):
+            yield np.arange(first, first + batch.num_rows), batch
             first += batch.num_rows
 
 
-def read_file(file: InputFile, columns: Sequence[str], delimiter: str) -> pa.Table:
-    """Reads `columns` of a whole file.
-
-    Raises:
-      DataError: The file cannot be read, or a row of a CSV file is malformed.
-    """
-    batches = [
-        batch for piece in pieces(file) for _, batch in read_piece(piece, columns, delimiter)
-    ]
-    if not batches:
-        return pa.table({name: pa.array([], pa.string()) for name in columns})
-    return pa.Table.from_batches(batches)
-
-
-def _schema(file: InputFile, delimiter: str) -> pa.Schema:
-    with _naming(file), open_input(file.path) as source:
-        if file.path.endswith(PARQUET):
-            return pq.read_schema(source)
-        with _unpacked(file, source) as stream:
-            header = pa.BufferReader(_header(stream.read(_CSV_BLOCK_BYTES)))
-        # Where more than the header was taken, `read_piece` decides whether it may be malformed.
-        with _open_csv(header, delimiter, {}, MalformedRows(most_texts=0)) as reader:
-            return pa.schema([(name, pa.string()) for name in reader.schema.names])
-
-
-def _header(text: bytes) -> bytes:
-    """The first line that is not blank, with those its quotes span; all where it is not found."""
-    ends = itertools.islice(re.finditer(rb"\n", text), _MOST_HEADER_LINES)
-    heads = (text[: end.end()] for end in ends)
-    return next((head for head in heads if head.strip() and head.count(b'"') % 2 == 0), text)
-
-
-def _batches(
-    piece: Piece, columns: Sequence[str], delimiter: str, malformed: MalformedRows | None
-) -> Iterator[pa.RecordBatch]:
-    with open_input(piece.file.path) as source:
-        if piece.file.path.endswith(PARQUET):
-            with pq.ParquetFile(source) as file:
-                yield from file.iter_batches(BATCH_ROWS, piece.row_groups, list(columns))
-            return
-        types = dict.fromkeys(columns, pa.string())
-        with (
-            _unpacked(piece.file, source) as stream,
-            _open_csv(stream, delimiter, types, malformed) as reader,
-        ):
-            yield from reader
-
-
-def _unpacked(file: InputFile, source: pa.NativeFile) -> pa.NativeFile:
-    return pa.CompressedInputStream(source, "gzip") if file.path.endswith(".gz") else source
-
-
-def _open_csv(
-    source: pa.NativeFile,
-    delimiter: str,
-    columns: Mapping[str, pa.DataType],
+def _delimited_batches(
+    piece: Piece,
+    blocks: Callable[[], Iterator[bytes]],
+    columns: Sequence[str],
+    csv: CsvConfig,
     malformed: MalformedRows | None,
-) -> pyarrow.csv.CSVStreamingReader:
-    return pyarrow.csv.open_csv(
-        source,
-        read_options=pyarrow.csv.ReadOptions(
-            block_size=_CSV_BLOCK_BYTES,
-            use_threads=False,  # it numbers rows in one thread only, and is no slower
-        ),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=delimiter,
-            newlines_in_values=True,
-            invalid_row_handler=malformed and malformed.skip,
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=columns, include_columns=list(columns)
-        ),
-    )
+) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+    def below_header() -> Iterator[bytes]:
+        return split_header(without_mark(blocks()), csv)[1]
+
+    names = piece.names or split_header(without_mark(blocks()), csv)[0]
+    rows = blocks if piece.start else below_header
+    yield from read_delimited(rows, names, columns, csv, malformed, piece.first_row)
 
 
 @contextlib.contextmanager
@@ -273,6 +248,6 @@ def _naming(file: InputFile) -> Iterator[None]:
     """Turns what Arrow raises into a sentence that names the file."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{file.path}: the file cannot be read ({reason}).") from error

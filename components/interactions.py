@@ -1,27 +1,23 @@
-"""Interactions: which files hold them, what their columns are called, and which rows are kept."""
+"""Interactions: which files hold them, what their columns are called, which rules they keep."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import datetime
 from typing import Annotated, Literal, Self
 
-import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from components.columns import (
-    ID_TYPE,
-    as_ids,
-    as_microseconds,
-    as_numbers,
-    is_id,
-    is_number,
-    is_time,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
 )
-from components.files import MalformedRows, Wanted
+
+from components.columns import ID_TYPE, is_id, is_number, is_time
+from components.delimited import CsvConfig
+from components.files import Wanted
 from components.weights import WeightsConfig
 
 QUERY = "query"
@@ -30,23 +26,41 @@ TIMESTAMP = "timestamp"
 LABEL = "label"
 SPLIT = "split"
 
-MALFORMED_ROW = "malformed_row"
-MISSING_QUERY = "missing_query"
-MISSING_CANDIDATE = "missing_candidate"
-BAD_TIMESTAMP = "bad_timestamp"
-BAD_LABEL = "bad_label"
-REASONS = (MALFORMED_ROW, MISSING_QUERY, MISSING_CANDIDATE, BAD_TIMESTAMP, BAD_LABEL)
-"""Why a row can be rejected. A row with several defects counts under the first."""
-
-REJECT_SAMPLES = 1_000
-"""Rejected rows of a file that are kept for each reason, the first ones: all are counted."""
-
-REJECTS_SCHEMA = pa.schema([("row", pa.int64()), ("reason", pa.string()), ("values", pa.string())])
-
 Files = tuple[Annotated[str, Field(min_length=1)], ...]
-"""Paths, globs or directories of Parquet and CSV files."""
+"""Paths, globs or directories, on this machine or in a store."""
 
 ColumnName = Annotated[str, Field(min_length=1)]
+
+
+def _begin(value: object) -> object:
+    """A date as the time it begins at."""
+    date = _date(value)
+    return value if date is None else datetime.datetime.combine(date, datetime.time.min)
+
+
+def _end(value: object) -> object:
+    """A date as the last microsecond of it."""
+    date = _date(value)
+    return value if date is None else datetime.datetime.combine(date, datetime.time.max)
+
+
+def _date(value: object) -> datetime.date | None:
+    if isinstance(value, str):
+        try:
+            return datetime.date.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    return None
+
+
+def _in_utc(time: datetime.datetime) -> datetime.datetime:
+    return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+
+
+Earliest = Annotated[datetime.datetime, BeforeValidator(_begin), AfterValidator(_in_utc)]
+Latest = Annotated[datetime.datetime, BeforeValidator(_end), AfterValidator(_in_utc)]
 
 
 class InteractionsConfig(BaseModel):
@@ -71,14 +85,20 @@ class InteractionsConfig(BaseModel):
     the order of files and rows counts as time."""
     timestamp_unit: Literal["s", "ms", "us"] = "s"
     """Unit of a timestamp that is a number."""
+    earliest: Earliest | None = None
+    """Rows of an earlier time are rejected: a date, or a time, in UTC where it names no zone."""
+    latest: Latest | None = None
+    """Rows of a later time are rejected; a date counts to its end."""
+    max_id_bytes: Annotated[int, Field(gt=0)] = 1_024
+    """Rows with a longer id are rejected: it is more likely a mistake in the log than an id."""
     label: ColumnName | None = None
     """Column of a number that says how much the query liked the candidate."""
     min_label: float | None = None
     """Rows with a lower label are left out; they count as no defect."""
     weights: WeightsConfig | None = None
     """How a label becomes the weight of its row in training; all weigh the same without it."""
-    csv_delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """What stands between two values of a CSV file; of a side table too."""
+    csv: CsvConfig = CsvConfig()
+    """How delimited text is written; that of side tables too."""
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The preparation fails when a larger share of the rows cannot be used."""
 
@@ -112,6 +132,7 @@ class InteractionsConfig(BaseModel):
             raise ValueError("`min_label` needs `label`, the column it is compared with")
         if self.weights is not None and self.label is None:
             raise ValueError("`weights` needs `label`, the column they are made of")
+        self._check_range()
         columns = self.columns
         if len(set(columns)) < len(columns):
             raise ValueError(
@@ -120,26 +141,20 @@ class InteractionsConfig(BaseModel):
             )
         return self
 
+    def _check_range(self) -> None:
+        for name in ("earliest", "latest"):
+            if getattr(self, name) is not None and self.timestamp is None:
+                raise ValueError(f"`{name}` needs `timestamp`, the column it is compared with")
+        if self.earliest and self.latest and self.earliest > self.latest:
+            raise ValueError(
+                f"`earliest` must not come after `latest` (got {self.earliest} and {self.latest})"
+            )
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns to read."""
         named = (self.query, self.candidate, self.timestamp, self.label)
         return tuple(column for column in named if column is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Normalised:
-    """What became of a batch of rows: each is kept, rejected, or below the least label."""
-
-    rows_read: int
-    below_min_label: int
-    kept: pa.Table
-    """In `interactions_schema`."""
-    rejected: Mapping[str, int]
-    """How many rows each of `REASONS` rejects, where any."""
-    rejects: pa.Table
-    """The first `REJECT_SAMPLES` of each reason, in `REJECTS_SCHEMA`; `row` counts the rows of the
-    file from 0."""
 
 
 def interactions_schema(*, labelled: bool, split: bool = False) -> pa.Schema:
@@ -167,106 +182,3 @@ def wanted_columns(config: InteractionsConfig) -> list[Wanted]:
     if config.label is not None:
         wanted.append(Wanted("data.label", config.label, is_number, "numbers or text"))
     return wanted
-
-
-def normalise(
-    batch: pa.RecordBatch, rows: np.ndarray, config: InteractionsConfig, *, order: int = 0
-) -> Normalised:
-    """Parses a batch of raw rows and parts the usable from the defective.
-
-    Args:
-      batch: The columns that `config` names, of any type that `wanted_columns` allows.
-      rows: `[rows]` numbers of the batch's rows in their file, from 0.
-      config: Names and rules of the columns.
-      order: Time of the file's first row where there is no timestamp column: a row's number is
-        added to it.
-    """
-    query, candidate = as_ids(batch[config.query]), as_ids(batch[config.candidate])
-    defects = {
-        MISSING_QUERY: _mask(query.is_null()),
-        MISSING_CANDIDATE: _mask(candidate.is_null()),
-    }
-    columns: dict[str, pa.Array | np.ndarray] = {QUERY: query, CANDIDATE: candidate}
-    if config.timestamp is None:
-        columns[TIMESTAMP] = order + rows
-    else:
-        times, valid = as_microseconds(batch[config.timestamp], config.timestamp_unit)
-        columns[TIMESTAMP] = times
-        defects[BAD_TIMESTAMP] = ~valid
-    low = np.zeros(len(rows), bool)
-    if config.label is not None:
-        labels = as_numbers(batch[config.label])
-        with np.errstate(over="ignore"):
-            # Adding 0 turns -0 into 0: the two would tie in the sort and differ in their bytes.
-            columns[LABEL] = labels.astype(np.float32) + np.float32(0)
-        defects[BAD_LABEL] = ~np.isfinite(columns[LABEL])
-        if config.min_label is not None:
-            low = labels < config.min_label
-    reason = _first_defect(defects, len(rows))
-    kept = pa.table(columns, schema=interactions_schema(labelled=config.label is not None))
-    fine = reason < 0
-    return Normalised(
-        rows_read=len(rows),
-        below_min_label=int(np.count_nonzero(fine & low)),
-        kept=kept if fine.all() and not low.any() else kept.filter(pa.array(fine & ~low)),
-        rejected={
-            REASONS[index]: int(count)
-            for index, count in enumerate(np.bincount(reason[~fine], minlength=len(REASONS)))
-            if count
-        },
-        rejects=_rejects(batch, rows, reason, config),
-    )
-
-
-def malformed_rejects(malformed: MalformedRows) -> pa.Table:
-    """The malformed rows whose text was kept, in `REJECTS_SCHEMA`."""
-    texts = malformed.texts
-    return pa.table(
-        {
-            "row": list(malformed.rows[: len(texts)]),
-            "reason": [MALFORMED_ROW] * len(texts),
-            "values": [json.dumps({"text": text}, ensure_ascii=False) for text in texts],
-        },
-        schema=REJECTS_SCHEMA,
-    )
-
-
-def _mask(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)
-
-
-def _first_defect(defects: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
-    """`[rows]` index in `REASONS`, -1 where the row is fine."""
-    reason = np.full(rows, -1, np.int8)
-    for index in range(len(REASONS) - 1, -1, -1):
-        if REASONS[index] in defects:
-            reason[defects[REASONS[index]]] = index
-    return reason
-
-
-def _rejects(
-    batch: pa.RecordBatch, rows: np.ndarray, reason: np.ndarray, config: InteractionsConfig
-) -> pa.Table:
-    first = [np.flatnonzero(reason == index)[:REJECT_SAMPLES] for index in range(len(REASONS))]
-    chosen = np.sort(np.concatenate(first))
-    raw = batch.select(config.columns).take(pa.array(chosen)).to_pylist()
-    return pa.table(
-        {
-            "row": rows[chosen],
-            "reason": [REASONS[index] for index in reason[chosen]],
-            "values": [json.dumps(_plain(values), ensure_ascii=False) for values in raw],
-        },
-        schema=REJECTS_SCHEMA,
-    )
-
-
-def _plain(values: Mapping[str, object]) -> dict[str, object]:
-    """The values as JSON can hold them: NaN, times and the like become text."""
-    return {
-        name: value
-        if value is None
-        or isinstance(value, (str, int))
-        or (isinstance(value, float) and math.isfinite(value))
-        else str(value)
-        for name, value in values.items()
-    }

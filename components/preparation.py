@@ -129,5 +129,7 @@ def check_inputs(config: PreparationConfig, found: Mapping[str, Sequence[InputFi
     for section in ("queries", "candidates"):
         wanted[section] = entity_columns(section, getattr(config, section))
     for section, files in found.items():
+        csv = config.data.csv
+        csv = csv.with_header() if section in ("queries", "candidates") else csv
         for file in files:
-            check_columns(file, wanted[section], config.data.csv_delimiter)
+            check_columns(file, wanted[section], csv)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.checksums import CRC_TABLE, masked_crc
 from components.compiled import compiled
 
 _LONGEST_NAME = 64
@@ -30,8 +31,6 @@ _ENTRY_BYTES = 4 + 5 * 5
 _TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = np.uint64(1 << 7), np.uint64(1 << 14), np.uint64(1 << 21)
 """The first values whose varints take so many bytes."""
 _VARINT_BYTES, _FLOAT_BYTES = 10, 4
-_MASK_DELTA = np.uint32(0xA282EAD8)
-_CASTAGNOLI = 0x82F63B78
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def encode_examples(columns: Mapping[str, Column]) -> np.ndarray:
         for column, flag in zip(ragged, is_float, strict=True)
     )
     buffer = np.empty(longest, np.uint8)
-    end = _encode(values, offsets, is_float, name_bytes, name_offsets, _CRC_TABLE, buffer)
+    end = _encode(values, offsets, is_float, name_bytes, name_offsets, CRC_TABLE, buffer)
     return buffer[:end]
 
 
@@ -106,59 +105,6 @@ def _is_float(array: np.ndarray) -> bool:
 
 def _bits(array: np.ndarray) -> np.ndarray:
     return array.view(np.uint32).astype(np.int64) if _is_float(array) else array
-
-
-def _crc_table() -> np.ndarray:
-    """`[8 * 256]` tables of CRC-32C, one after the other.
-
-    Entry `b` of table `k` is the effect of a byte `b` that `k` bytes follow.
-    """
-    table = np.zeros((8, 256), np.uint32)
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = (value >> 1) ^ (_CASTAGNOLI if value & 1 else 0)
-        table[0, byte] = value
-    for row in range(1, 8):
-        table[row] = (table[row - 1] >> 8) ^ table[0, table[row - 1] & 0xFF]
-    return table.ravel()
-
-
-_CRC_TABLE = _crc_table()
-_BYTE = np.uint32(0xFF)
-_TABLE_1, _TABLE_2, _TABLE_3, _TABLE_4, _TABLE_5, _TABLE_6, _TABLE_7 = (
-    np.uint32(256 * table) for table in range(1, 8)
-)
-
-
-@compiled
-def _masked_crc(out: np.ndarray, start: int, end: int, table: np.ndarray) -> np.uint32:
-    crc = np.uint32(0xFFFFFFFF)
-    position = start
-    while position + 8 <= end:  # eight bytes a turn: "slicing by eight"
-        word = crc ^ (
-            np.uint32(out[position])
-            | np.uint32(out[position + 1]) << np.uint32(8)
-            | np.uint32(out[position + 2]) << np.uint32(16)
-            | np.uint32(out[position + 3]) << np.uint32(24)
-        )
-        crc = (
-            table[_TABLE_7 + (word & _BYTE)]
-            ^ table[_TABLE_6 + ((word >> np.uint32(8)) & _BYTE)]
-            ^ table[_TABLE_5 + ((word >> np.uint32(16)) & _BYTE)]
-            ^ table[_TABLE_4 + (word >> np.uint32(24))]
-            ^ table[_TABLE_3 + np.uint32(out[position + 4])]
-            ^ table[_TABLE_2 + np.uint32(out[position + 5])]
-            ^ table[_TABLE_1 + np.uint32(out[position + 6])]
-            ^ table[np.uint32(out[position + 7])]
-        )
-        position += 8
-    while position < end:
-        crc = table[(crc ^ np.uint32(out[position])) & _BYTE] ^ (crc >> np.uint32(8))
-        position += 1
-    crc = np.uint32(~crc)
-    rotated = np.uint32(crc >> np.uint32(15)) | np.uint32(crc << np.uint32(17))
-    return np.uint32(rotated + _MASK_DELTA)
 
 
 @compiled
@@ -291,8 +237,8 @@ def _encode(
             start, end = offsets[feature, row], offsets[feature, row + 1]
             at = _put_feature(out, at, values, start, end, is_float[feature], packed[feature])
         _put_little_endian(out, position, at - first, 8)
-        crc = _masked_crc(out, position, position + 8, table)
+        crc = masked_crc(out, position, position + 8, table)
         _put_little_endian(out, position + 8, np.int64(crc), 4)
-        crc = _masked_crc(out, first, at, table)
+        crc = masked_crc(out, first, at, table)
         position = _put_little_endian(out, at, np.int64(crc), 4)
     return position

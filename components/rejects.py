@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.errors import DataError
-from components.interactions import REASONS, REJECT_SAMPLES, REJECTS_SCHEMA
+from components.validation import REASONS, REJECT_SAMPLES, REJECTS_SCHEMA
 
 REJECTS = "rejects"
 """Name of the directory they lie in."""
@@ -27,7 +27,7 @@ def first_rejects(tables: Iterable[pa.Table]) -> pa.Table:
     """The first `REJECT_SAMPLES` rejects of each reason, in the order of the file.
 
     Args:
-      tables: Rejected rows of one input file, in `interactions.REJECTS_SCHEMA`, in any order. What
+      tables: Rejected rows of one input file, in `validation.REJECTS_SCHEMA`, in any order. What
         an earlier call returned may stand for the rows it was given.
     """
     rejects = pa.concat_tables([REJECTS_SCHEMA.empty_table(), *tables]).sort_by("row")

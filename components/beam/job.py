@@ -37,7 +37,7 @@ from components.catalogue import Side, layout
 from components.errors import DataError
 from components.examples import ExamplesWriter
 from components.files import InputFile, pieces
-from components.interactions import CANDIDATE, QUERY, REASONS
+from components.interactions import CANDIDATE, QUERY
 from components.preparation import (
     PreparationConfig,
     check_inputs,
@@ -48,6 +48,7 @@ from components.rejects import REJECTS, check_share, forget_rejects, keep_reject
 from components.splits import SPLITS, TRAIN, GlobalTime
 from components.statistics import ShardStatistics
 from components.storage import set_options
+from components.validation import REASONS
 
 _log = logging.getLogger(__name__)
 
@@ -80,11 +81,6 @@ def prepare(config: PreparationConfig, directory: Path, options: PipelineOptions
     kept_at = directory.parent / REJECTS
     forget_rejects(kept_at)
     counts = _run(config, found, directory, options)
-    if not counts["rows_read"]:
-        files = ", ".join(
-            file.path for section in interaction_sections(config.data) for file in found[section]
-        )
-        raise DataError(f"{files}: there is no row of interactions; nothing can be learned.")
     try:
         check_share(counts, config.data.max_reject_share, kept_at)
     except DataError:
@@ -113,6 +109,9 @@ def _run(
         for piece in pieces(file)
     ]
     counts = _run_job(config, sources, directory, options)
+    if not counts["rows_read"]:
+        names = ", ".join(file.path for file, _ in files)
+        raise DataError(f"{names}: there is no row of interactions; nothing can be learned.")
     prepared = layout(directory)
     counts["queries"] = pq.read_metadata(prepared.queries).num_rows
     counts["candidates"] = pq.read_metadata(prepared.candidates).num_rows
@@ -154,6 +153,8 @@ def _run_job(
             raise
         raise DataError(sentence) from error
     path = directory / _TALLIES
+    if not path.exists():  # nothing was read, not one batch without rows: so nothing was grouped
+        return _counts({}, {})
     tallied = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
     return _counts(tallied[READ], tallied[WRITTEN])
@@ -179,9 +180,9 @@ def _compose(
     directory: Path,
 ) -> None:
     data = config.data
-    delimiter = data.csv_delimiter
-    queries = Side("queries", QUERY, config.queries, delimiter, None)
-    candidates = Side("candidates", CANDIDATE, config.candidates, delimiter, config.frequencies)
+    csv = data.csv.with_header()
+    queries = Side("queries", QUERY, config.queries, csv, None)
+    candidates = Side("candidates", CANDIDATE, config.candidates, csv, config.frequencies)
 
     rows, read = pipeline | "ReadInteractions" >> ReadInteractions(
         sources, data, directory / REJECTS

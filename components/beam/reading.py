@@ -16,17 +16,17 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from components.beam.tables import MergeTables
-from components.files import MalformedRows, Piece, read_piece
-from components.interactions import (
+from components.files import Piece, read_piece
+from components.interactions import SPLIT, InteractionsConfig
+from components.malformed import MalformedRows
+from components.rejects import first_rejects, write_rejects
+from components.validation import (
     MALFORMED_ROW,
     REASONS,
     REJECT_SAMPLES,
-    SPLIT,
-    InteractionsConfig,
     malformed_rejects,
     normalise,
 )
-from components.rejects import first_rejects, write_rejects
 
 FileRejects = tuple[int, pa.Table]
 """Number of a file, and rows of it that were rejected."""
@@ -81,7 +81,7 @@ def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table
     """Reads a piece: usable rows, rejected rows by file, and tallies."""
     order = source.part << _FILE_ORDER_BITS
     malformed = MalformedRows(REJECT_SAMPLES)
-    for numbers, batch in read_piece(source.piece, config.columns, config.csv_delimiter, malformed):
+    for numbers, batch in read_piece(source.piece, config.columns, config.csv, malformed):
         rows = normalise(batch, numbers, config, order=order)
         kept = rows.kept
         if source.split is not None:

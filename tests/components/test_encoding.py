@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.delimited import CsvConfig
 from components.encoding import encode_features, weighted_moments
 from components.entities import EntitiesConfig, read_entities
 from components.hashing import hash_ids
@@ -28,7 +29,7 @@ def encode(tmp_path, feature, values, weights=None):
     table = {"id": [str(row) for row in range(len(values))], feature.name: values}
     pq.write_table(pa.table(table), tmp_path / "side.parquet")
     config = EntitiesConfig(files=(str(tmp_path / "side.parquet"),), id="id", features=(feature,))
-    entities = read_entities("queries", config, ",")
+    entities = read_entities("queries", config, CsvConfig())
     return encode_features(entities, [feature], np.array(weights or [1] * len(values)))
 
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.columns import ID_TYPE
+from components.delimited import CsvConfig
 from components.entities import (
     CandidatesConfig,
     EntitiesConfig,
@@ -27,7 +28,7 @@ def config_of(path, *features, **options):
 def read(tmp_path, table, *features, **options):
     path = tmp_path / "side.parquet"
     pq.write_table(pa.table(table), path)
-    return read_entities("queries", config_of(path, *features, **options), ",")
+    return read_entities("queries", config_of(path, *features, **options), CsvConfig())
 
 
 def test_rows_are_joined_in_the_order_of_ids(tmp_path):
@@ -47,14 +48,14 @@ def test_the_title_is_text_as_it_stands(tmp_path):
 
 
 def test_without_files_nothing_is_known():
-    assert read_entities("queries", EntitiesConfig(), ",").num_rows == 0
+    assert read_entities("queries", EntitiesConfig(), CsvConfig()).num_rows == 0
     assert wanted_columns("queries", EntitiesConfig()) == []
 
 
 def test_several_files_are_one_table(tmp_path):
     pq.write_table(pa.table({"id": [1], "gender": ["F"]}), tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_text("gender,id\nM,2\n")
-    table = read_entities("queries", config_of(tmp_path, GENDER), ",")
+    table = read_entities("queries", config_of(tmp_path, GENDER), CsvConfig())
     assert table.to_pydict() == {"id": ["1", "2"], "gender": ["F", "M"]}
 
 

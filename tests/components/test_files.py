@@ -5,13 +5,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from components import files
+from components import blocks
 from components.columns import is_id
+from components.delimited import CsvConfig
 from components.errors import DataError
 from components.files import (
     BATCH_ROWS,
-    LONGEST_TEXT,
-    MalformedRows,
     Wanted,
     check_columns,
     find_files,
@@ -19,7 +18,10 @@ from components.files import (
     read_file,
     read_piece,
 )
+from components.malformed import LONGEST_TEXT, MalformedRows
 
+CSV = CsvConfig()
+SEMICOLON = CsvConfig(delimiter=";")
 TABLE = pa.table({"user": ["a", "b", "", "NA"], "n": [1, 2, 3, 4]})
 USER = Wanted("data.query", "user", is_id, "strings or integers")
 
@@ -61,14 +63,16 @@ def test_a_pattern_that_names_nothing_is_an_error(tmp_path):
 
 def test_another_kind_of_file_is_an_error_that_names_what_can_be_read(tmp_path):
     (tmp_path / "log.json").write_text("{}")
-    with pytest.raises(DataError, match=r"log\.json: .* give \.parquet, \.csv or \.csv\.gz\."):
+    with pytest.raises(
+        DataError, match=r"log\.json: this kind of file cannot be read; give \.parquet;"
+    ):
         find_files("train", [str(tmp_path)])
 
 
 def test_a_missing_column_is_an_error_that_lists_those_there_are(parquet):
     wanted = Wanted("data.query", "person", is_id, "strings or integers")
     with pytest.raises(DataError) as raised:
-        check_columns(parquet, [wanted], ",")
+        check_columns(parquet, [wanted], CSV)
     assert str(raised.value) == (
         f"{parquet.path}: there is no column `person`, which `data.query` names; "
         "its columns are `user`, `n`."
@@ -78,33 +82,33 @@ def test_a_missing_column_is_an_error_that_lists_those_there_are(parquet):
 def test_a_column_of_another_type_is_an_error(tmp_path):
     pq.write_table(pa.table({"user": [1.5]}), tmp_path / "log.parquet")
     with pytest.raises(DataError, match=r"`user`, which .* names, holds double; it must"):
-        check_columns(one(tmp_path / "log.parquet"), [USER], ",")
+        check_columns(one(tmp_path / "log.parquet"), [USER], CSV)
 
 
 def test_the_columns_of_a_csv_file_are_those_of_its_header(tmp_path):
     (tmp_path / "log.csv").write_text("user;n\na;1\n")
-    check_columns(one(tmp_path / "log.csv"), [USER], ";")
+    check_columns(one(tmp_path / "log.csv"), [USER], SEMICOLON)
     with pytest.raises(DataError, match="there is no column `user`"):
-        check_columns(one(tmp_path / "log.csv"), [USER], ",")
+        check_columns(one(tmp_path / "log.csv"), [USER], CSV)
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.csv", b""), ("a.parquet", b"PAR1 PAR1")])
 def test_an_unreadable_file_is_an_error_that_names_it(tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=f"{name}: the file cannot be read"):
-        check_columns(one(tmp_path / name), [USER], ",")
+        check_columns(one(tmp_path / name), [USER], CSV)
 
 
 def test_a_csv_row_of_another_width_is_an_error_that_names_the_file(tmp_path):
     (tmp_path / "a.csv").write_text("user,n\na,1\nb\n")
     with pytest.raises(DataError, match=r"a\.csv: the file cannot be read \(.*got 1: b"):
-        read_file(one(tmp_path / "a.csv"), ["user"], ",")
+        read_file(one(tmp_path / "a.csv"), ["user"], CSV)
 
 
 @pytest.fixture(params=["some", "all of a block", "first and last", "none", "all"])
 def ragged(request, tmp_path, monkeypatch):
     """A CSV file of many blocks that holds its row numbers, and which rows are malformed."""
-    monkeypatch.setattr(files, "_CSV_BLOCK_BYTES", 64)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
     malformed = {
         "some": {3, 4, 50, 51, 399},
         "all of a block": set(range(100, 200)),
@@ -122,8 +126,8 @@ def test_rows_keep_their_numbers_where_malformed_ones_are_left_out(ragged):
     (piece,) = pieces(file)
     malformed = MalformedRows(most_texts=3)
     read = []
-    for numbers, batch in read_piece(piece, ["user"], ",", malformed):
-        assert batch["user"].to_pylist() == [str(number) for number in numbers]
+    for numbers, batch in read_piece(piece, ["user"], CSV, malformed):
+        assert batch["user"].to_pylist() == [b"%d" % number for number in numbers]
         read += numbers.tolist()
     assert list(malformed.rows) == expected
     assert malformed.texts == [f"{row},x,y" for row in expected[:3]]
@@ -134,7 +138,7 @@ def test_the_text_of_a_malformed_row_is_cut(tmp_path):
     (tmp_path / "log.csv").write_text("user,n\n" + "é" * 10_000 + "\na,1\n")
     (piece,) = pieces(one(tmp_path / "log.csv"))
     malformed = MalformedRows(most_texts=1)
-    assert [batch.num_rows for _, batch in read_piece(piece, ["user"], ",", malformed)] == [1]
+    assert [batch.num_rows for _, batch in read_piece(piece, ["user"], CSV, malformed)] == [1]
     assert malformed.texts == ["é" * LONGEST_TEXT]
 
 
@@ -155,14 +159,14 @@ def test_a_header_is_read_alone_however_it_is_written(tmp_path, header, packed):
     data = (header + "a,1\nb\n" * ("\n" in header)).encode()
     path = tmp_path / ("log.csv.gz" if packed else "log.csv")
     path.write_bytes(gzip.compress(data) if packed else data)
-    check_columns(one(path), [USER], ",")
+    check_columns(one(path), [USER], CSV)
 
 
 def test_a_malformed_row_hides_no_column(tmp_path):
     (tmp_path / "a.csv").write_text("user,n\nb\n")
-    check_columns(one(tmp_path / "a.csv"), [USER], ",")
+    check_columns(one(tmp_path / "a.csv"), [USER], CSV)
     with pytest.raises(DataError, match="there is no column `user`"):
-        check_columns(one(tmp_path / "a.csv"), [USER], ";")
+        check_columns(one(tmp_path / "a.csv"), [USER], SEMICOLON)
 
 
 def test_a_damaged_page_is_an_error_that_names_the_file(parquet, tmp_path):
@@ -171,14 +175,14 @@ def test_a_damaged_page_is_an_error_that_names_the_file(parquet, tmp_path):
     data[4:60] = b"\xff" * 56
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"log\.parquet: the file cannot be read"):
-        read_file(parquet, ["user", "n"], ",")
+        read_file(parquet, ["user", "n"], CSV)
 
 
 def test_csv_is_read_as_text_and_keeps_words_that_look_like_null(tmp_path):
     pyarrow.csv.write_csv(TABLE, tmp_path / "log.csv")
     (tmp_path / "log.csv.gz").write_bytes(gzip.compress((tmp_path / "log.csv").read_bytes()))
     for name in ("log.csv", "log.csv.gz"):
-        read = read_file(one(tmp_path / name), ["user", "n"], ",")
+        read = read_file(one(tmp_path / name), ["user", "n"], CSV)
         assert read.to_pydict() == {"user": ["a", "b", "", "NA"], "n": ["1", "2", "3", "4"]}
 
 
@@ -193,7 +197,7 @@ def test_the_rows_of_pieces_have_their_numbers_in_the_file(tmp_path):
     pq.write_table(table, tmp_path / "log.parquet", row_group_size=BATCH_ROWS // 2 + 1)
     seen = []
     for piece in pieces(one(tmp_path / "log.parquet")):
-        for numbers, batch in read_piece(piece, ["n"], ","):
+        for numbers, batch in read_piece(piece, ["n"], CSV):
             assert batch["n"].to_pylist() == numbers.tolist()
             seen.append(batch.num_rows)
     assert sum(seen) == rows
@@ -202,4 +206,4 @@ def test_the_rows_of_pieces_have_their_numbers_in_the_file(tmp_path):
 
 def test_a_file_without_rows_reads_as_an_empty_table(tmp_path):
     pq.write_table(TABLE.slice(0, 0), tmp_path / "log.parquet")
-    assert read_file(one(tmp_path / "log.parquet"), ["user"], ",").num_rows == 0
+    assert read_file(one(tmp_path / "log.parquet"), ["user"], CSV).num_rows == 0

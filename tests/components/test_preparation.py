@@ -115,8 +115,11 @@ def test_frequencies_are_those_of_the_training_rows(prepared):
     np.testing.assert_allclose([row["log_q"] for row in rows], log_q, rtol=1e-6)
     assert json.loads((directory / "frequencies.json").read_text()) == {
         "total": counts["rows_train"],
+        "weight": counts["rows_train"],
         "catalogue": len(rows),
         "smoothing": 0.5,
+        "half_life_days": None,
+        "newest": max(time for _, _, time in read_examples(directory, "train")),
         "log_q_unknown": pytest.approx(math.log(0.5 / mass)),
     }
 

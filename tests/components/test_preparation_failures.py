@@ -1,4 +1,5 @@
 import json
+import re
 
 import pyarrow as pa
 import pyarrow.csv
@@ -10,6 +11,7 @@ from components.errors import DataError
 from components.splits import SPLITS
 from tests.preparing import COLUMNS, digests, make_config, planted, run
 from tests.world import write_world
+from tests.writing import write_table
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +64,16 @@ def test_files_without_rows_are_an_error(world, tmp_path, name):
 
 
 def test_what_a_worker_finds_wrong_surfaces_as_one_sentence(world, tmp_path):
-    (tmp_path / "log.csv").write_bytes(b"query_id,candidate_id,timestamp\na,b,1\n\xff,b,2\n")
-    data = {"interactions": [str(tmp_path / "log.csv")], **COLUMNS}
+    path = tmp_path / "log.tfrecord"
+    write_table(pq.read_table(world.interactions), path)
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    data = {"interactions": [str(path)], **COLUMNS}
     with pytest.raises(DataError) as raised:
         run(make_config(world, data=data), tmp_path / "out")
-    assert str(raised.value) == (
-        f"{tmp_path / 'log.csv'}: the file cannot be read "
-        "(In CSV column #0: Row #3: CSV conversion error to string: invalid UTF8 data)."
+    assert re.fullmatch(
+        rf"{path}: the file cannot be read \(the record at byte \d+ is damaged\)\.",
+        str(raised.value),
     )
 
 

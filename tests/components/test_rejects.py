@@ -4,7 +4,6 @@ import pyarrow as pa
 import pytest
 
 from components.errors import DataError
-from components.interactions import REASONS, REJECT_SAMPLES, REJECTS_SCHEMA
 from components.rejects import (
     check_share,
     first_rejects,
@@ -12,6 +11,7 @@ from components.rejects import (
     keep_rejects,
     write_rejects,
 )
+from components.validation import REASONS, REJECT_SAMPLES, REJECTS_SCHEMA
 
 COUNTS = {"rows_read": 200, "rows_rejected": 3} | {f"rejected_{reason}": 0 for reason in REASONS}
 COUNTS |= {"rejected_missing_query": 1, "rejected_bad_label": 2}

@@ -17,9 +17,16 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
+from components.delimited import CsvConfig
+from components.filters import FiltersConfig
+from components.frequencies import FrequenciesConfig
+from components.histories import HistoriesConfig
 from components.interactions import InteractionsConfig
 from components.splits import PerQueryTime, SplitConfig
+from components.validation import REASONS
+from components.weights import WeightsConfig
 from models.features import Feature
 from pipeline import __main__ as cli
 from pipeline.config import Run
@@ -202,6 +209,8 @@ def test_every_section_shown_makes_a_valid_run(block):
     example = tomllib.loads((EXAMPLE / "shop.toml").read_text(encoding="utf-8"))
     shown = tomllib.loads(block)
     merged = {**example, **shown}
+    if shown.keys() == {"data"} and "query" not in shown["data"]:
+        merged["data"] = {**example["data"], **shown["data"]}
     if "train" in merged["data"]:
         del merged["split"]
     Run.model_validate({"work_dir": "runs/shop", "model_dir": "runs/shop/published", **merged})
@@ -219,19 +228,48 @@ def test_the_shares_shown_are_the_defaults():
     assert PerQueryTime.model_validate(split) == PerQueryTime(kind="per_query_time")
 
 
+def test_every_reason_is_told_in_its_order():
+    (table,) = re.findall(r"^\| reason \|.*?\n\n", PAGE, re.MULTILINE | re.DOTALL)
+    rows = [line.split("|")[1] for line in table.splitlines()[2:] if line]
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == list(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("section", "config"),
+    [
+        ("filters", FiltersConfig),
+        ("histories", HistoriesConfig),
+        ("frequencies", FrequenciesConfig),
+    ],
+)
+def test_every_key_of_a_section_is_told_with_its_default(section, config):
+    told = dict(re.findall(rf"^\| `{section}\.(\w+)` \| (\S+) \|", PAGE, re.MULTILINE))
+    assert told == {
+        key: "none" if field.default is None else f"`{json.dumps(field.default)}`"
+        for key, field in config.model_fields.items()
+    }
+
+
+def test_every_key_of_delimited_text_is_told():
+    told = re.findall(r"^\| `csv\.(\w+)` \| ", PAGE, re.MULTILINE)
+    assert told == list(CsvConfig.model_fields)
+
+
 def test_every_key_of_the_data_is_told_with_its_default():
     told = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", PAGE, re.MULTILINE))
     assert told.keys() == InteractionsConfig.model_fields.keys()
     for key, field in InteractionsConfig.model_fields.items():
         if field.is_required():
             assert told[key] == "required"
+        elif isinstance(field.default, BaseModel):
+            assert told[key] == "section"
         elif field.default in (None, ()):
             assert told[key] == "none"
         else:
             assert told[key] == f"`{json.dumps(field.default)}`"
 
 
-@pytest.mark.parametrize("union", [SplitConfig, Feature])
+@pytest.mark.parametrize("union", [SplitConfig, Feature, WeightsConfig])
 def test_every_kind_is_told(union):
     for kind in get_args(get_args(union)[0]):
         (name,) = get_args(kind.model_fields["kind"].annotation)

@@ -121,7 +121,7 @@ def test_a_byte_order_mark_is_passed_over(write):
         ("data.query=a=b", "data", "query", "a=b"),
         ("data.query=two words", "data", "query", "two words"),
         ("data.interactions=['a.csv', 'b.csv']", "data", "interactions", ("a.csv", "b.csv")),
-        ("data.csv_delimiter=\t", "data", "csv_delimiter", "\t"),
+        ("data.csv.delimiter=\t", "data", "csv", {"delimiter": "\t"}),
         ("model.objective.temperature=0.5", "model", "objective", {"temperature": 0.5}),
     ],
 )
@@ -249,8 +249,9 @@ def test_a_bad_value_is_told_by_key_rule_and_value(write, change, sentence):
     ("feature", "sentence"),
     [
         (
-            "{ kind = 'text', name = 'a' }",
-            ".kind: Input should be one of 'categorical', 'list', 'numeric' (got 'text')",
+            "{ kind = 'image', name = 'a' }",
+            ".kind: Input should be one of 'categorical', 'list', 'text', 'numeric', "
+            "'standardised' (got 'image')",
         ),
         ("{ name = 'a' }", ".kind: this key is required"),
         ("{ kind = 'numeric', name = 'a' }", ".boundaries: this key is required"),
