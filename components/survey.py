@@ -54,6 +54,16 @@ class Survey:
     first: np.ndarray
     """`[states]` where in it the first row begins, -1 where none does."""
 
+    def then(self, other: Survey, length: int) -> Survey:
+        """The survey of this part, which is `length` bytes long, with another after it."""
+        met_in = self.ends_in
+        first = other.first[met_in]
+        return Survey(
+            other.ends_in[met_in],
+            self.rows + other.rows[met_in],
+            np.where((self.first >= 0) | (first < 0), self.first, length + first),
+        )
+
 
 def csv_machine(delimiter: str, quote: str | None) -> Machine:
     """Reads delimited text as Arrow does.

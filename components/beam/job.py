@@ -28,10 +28,11 @@ import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components import ranges
 from components.artifacts import Counts
 from components.beam.arranging import ArrangeByQuery, FindCuts, FindKept, SplitShards
 from components.beam.ranking import RankTraining
-from components.beam.reading import ReadInteractions, Source
+from components.beam.reading import Cut, ReadInteractions, Source
 from components.beam.writing import READ, WRITTEN, WriteExamples, WriteTallies
 from components.catalogue import Side, layout
 from components.errors import DataError
@@ -103,12 +104,14 @@ def _run(
         for section in interaction_sections(config.data)
         for file in found[section]
     ]
-    sources = [
-        Source(piece, part, split)
-        for part, (file, split) in enumerate(files)
-        for piece in pieces(file)
-    ]
-    counts = _run_job(config, sources, directory, options)
+    sources: list[Source] = []
+    cuts: list[Cut] = []
+    for part, (file, split) in enumerate(files):
+        of_file = ranges.cut(file, ranges.RANGE_BYTES)
+        cuts += [Cut(each, part, split) for each in of_file]
+        if not of_file:
+            sources += [Source(piece, part, split) for piece in pieces(file)]
+    counts = _run_job(config, sources, cuts, directory, options)
     if not counts["rows_read"]:
         names = ", ".join(file.path for file, _ in files)
         raise DataError(f"{names}: there is no row of interactions; nothing can be learned.")
@@ -133,10 +136,11 @@ def _check_splits(config: PreparationConfig, counts: Mapping[str, int]) -> None:
 def _run_job(
     config: PreparationConfig,
     sources: Sequence[Source],
+    cuts: Sequence[Cut],
     directory: Path,
     options: PipelineOptions,
 ) -> dict[str, int]:
-    """Reads the sources and fills `directory`.
+    """Reads the sources and cuts, and fills `directory`.
 
     Returns:
       How many rows were read, rejected and written, by name.
@@ -146,7 +150,7 @@ def _run_job(
     """
     try:
         with beam.Pipeline(options=options) as pipeline:
-            _compose(pipeline, config, sources, directory)
+            _compose(pipeline, config, sources, cuts, directory)
     except Exception as error:
         sentence = _data_error(error)
         if sentence is None:
@@ -177,6 +181,7 @@ def _compose(
     pipeline: beam.Pipeline,
     config: PreparationConfig,
     sources: Sequence[Source],
+    cuts: Sequence[Cut],
     directory: Path,
 ) -> None:
     data = config.data
@@ -185,16 +190,16 @@ def _compose(
     candidates = Side("candidates", CANDIDATE, config.candidates, csv, config.frequencies)
 
     rows, read = pipeline | "ReadInteractions" >> ReadInteractions(
-        sources, data, directory / REJECTS
+        sources, cuts, data, directory / REJECTS
     )
     shards = rows | "ArrangeByQuery" >> ArrangeByQuery(config.shards)
-    kept = cuts = None
+    kept = split_at = None
     if not config.filters.leaves_all:
         kept = shards | "FindKept" >> FindKept(config.filters)
     if isinstance(config.split, GlobalTime):
-        cuts = shards | "FindCuts" >> FindCuts(config.split, kept)
-    counted = shards | "SplitToCount" >> SplitShards(config.split, kept, cuts)
-    to_write = shards | "SplitToWrite" >> SplitShards(config.split, kept, cuts)
+        split_at = shards | "FindCuts" >> FindCuts(config.split, kept)
+    counted = shards | "SplitToCount" >> SplitShards(config.split, kept, split_at)
+    to_write = shards | "SplitToWrite" >> SplitShards(config.split, kept, split_at)
     writer = ExamplesWriter(
         directory, config.shards, config.seed, config.examples, config.histories, data.weights
     )

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -16,10 +17,13 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from components.beam.tables import MergeTables
+from components.delimited import CsvConfig
 from components.files import Piece, read_piece
 from components.interactions import SPLIT, InteractionsConfig
 from components.malformed import MalformedRows
+from components.ranges import Frames, Range, locate, survey_range
 from components.rejects import first_rejects, write_rejects
+from components.survey import Survey
 from components.validation import (
     MALFORMED_ROW,
     REASONS,
@@ -31,6 +35,9 @@ from components.validation import (
 FileRejects = tuple[int, pa.Table]
 """Number of a file, and rows of it that were rejected."""
 
+Surveyed = tuple[int, tuple[Any, Any]]
+"""Number of a file, and a `Cut` of it with its survey."""
+
 KEPT, REJECTED, TALLIED = "kept", "rejected", "tallied"
 """Outputs of `read_source`."""
 
@@ -39,24 +46,33 @@ _FILE_ORDER_BITS = 40
 
 @dataclass
 class ReadInteractions(beam.PTransform):
-    """Reads and validates the rows of `sources`, and writes the rejected ones to `rejects`.
+    """Reads and validates rows, and writes the rejected ones to `rejects`.
 
     All are counted; no more of them than `first_rejects` keeps are carried or held.
+
+    Attributes:
+      sources: Pieces of files.
+      cuts: Ranges of the other files, the large ones.
+      config: Names and rules of the columns.
+      rejects: The directory of the rejects.
     """
 
     sources: Sequence[Source]
+    cuts: Sequence[Cut]
     config: InteractionsConfig
     rejects: Path
 
     def expand(self, input_or_inputs: PBegin) -> tuple[PCollection, PCollection]:
         """Returns tables of the usable rows, and tallies of all rows."""
         read = beam.FlatMap(read_source, self.config).with_output_types(pa.Table)
-        rows = (
-            input_or_inputs
-            | "Sources" >> beam.Create(self.sources)  # spreads them over the workers, too
-            | "Read" >> read.with_outputs(REJECTED, TALLIED, main=KEPT)
-        )
+        sources = input_or_inputs | "Sources" >> beam.Create(self.sources)
+        if self.cuts:
+            located = input_or_inputs | "LocateRows" >> LocateRows(self.cuts, self.config.csv)
+            spread = located | "Spread" >> beam.Reshuffle()  # as Create does
+            sources = (sources, spread) | "AllSources" >> beam.Flatten()
+        rows = sources | "Read" >> read.with_outputs(REJECTED, TALLIED, main=KEPT)
         names = {source.part: source.piece.file.name for source in self.sources}
+        names |= {cut.part: cut.range.file.name for cut in self.cuts}
         (
             rows[REJECTED]
             | "TypeRejects" >> beam.Map(unchanged).with_output_types(FileRejects)
@@ -75,6 +91,51 @@ class Source:
     """Number of the file."""
     split: int | None
     """The split of its rows, where files are split already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A range of a large file of interactions, and what its file decides about its rows."""
+
+    range: Range
+    part: int
+    """Number of the file."""
+    split: int | None
+    """The split of its rows, where files are split already."""
+
+
+@dataclass
+class LocateRows(beam.PTransform):
+    """Cuts large files where rows begin: surveys each range, then joins the surveys of a file."""
+
+    cuts: Sequence[Cut]
+    csv: CsvConfig
+
+    def expand(self, input_or_inputs: PBegin) -> PCollection:
+        """Returns one `Source` for each range in which a row begins."""
+        return (
+            input_or_inputs
+            | "Cuts" >> beam.Create(self.cuts)
+            | "Survey" >> beam.Map(survey_cut, self.csv).with_output_types(Surveyed)
+            | "ByFile" >> beam.GroupByKey()
+            | "Locate" >> beam.FlatMap(locate_sources, self.csv).with_output_types(Source)
+        )
+
+
+def survey_cut(cut: Cut, csv: CsvConfig) -> Surveyed:
+    """Surveys one range."""
+    return cut.part, (cut, survey_range(cut.range, csv))
+
+
+def locate_sources(
+    element: tuple[int, Iterable[tuple[Cut, Survey | Frames]]], csv: CsvConfig
+) -> Iterator[Source]:
+    """The sources of one file."""
+    _, surveyed = element
+    pairs = list(surveyed)
+    cut = pairs[0][0]
+    for piece in locate([(each.range, of_range) for each, of_range in pairs], csv):
+        yield Source(piece, cut.part, cut.split)
 
 
 def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table | TaggedOutput]:
