@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from components.errors import ArtifactError
+from components.whole_files import remove_tree
 
 MANIFEST = "manifest.json"
 METRICS_FILE = "metrics.json"
@@ -165,7 +166,7 @@ class Artifact:
                 counts = build(partial)
             except Exception:
                 if not resumable:
-                    shutil.rmtree(partial)
+                    remove_tree(partial)
                 raise
             # The mark goes last: a kill before the rename leaves a build that is continued.
             Manifest(recipe, recipe.fingerprint, counts).write(partial)
@@ -329,7 +330,8 @@ def _partial(path: Path, recipe: Recipe, *, resumable: bool) -> Path:
     mark = partial / _FINGERPRINT
     continues = resumable and mark.exists() and mark.read_text() == recipe.fingerprint
     if not continues:
-        shutil.rmtree(partial, ignore_errors=True)
+        if partial.exists():
+            remove_tree(partial)
         partial.mkdir(parents=True)
         mark.write_text(recipe.fingerprint)
     return partial

@@ -32,6 +32,7 @@ from components.occurrences import PERIOD, weigh
 from components.splits import TRAIN
 from components.vocabularies import COUNT, VALUE, merge_counts, rank
 from components.weights import WEIGHT
+from components.whole_files import whole_file
 
 
 def layout(directory: Path) -> Prepared:
@@ -162,10 +163,11 @@ def write_frequencies(
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.combine_chunks(), path)
+    with whole_file(path) as attempt:
+        pq.write_table(table.combine_chunks(), attempt)
 
 
 def _write_json(values: dict[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    with whole_file(path) as attempt:
+        text = json.dumps(values, indent=2, sort_keys=True)
+        attempt.write_text(text + "\n", encoding="utf-8")

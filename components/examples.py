@@ -14,10 +14,8 @@ model can know of them comes from their features alone.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,6 +42,7 @@ from components.splits import SPLITS, TRAIN
 from components.statistics import ShardStatistics, split_statistics
 from components.vocabularies import rows_of
 from components.weights import WEIGHT, WeightsConfig, weights
+from components.whole_files import whole_file
 from models.features import UNKNOWN_ROW
 
 COLD_QUERY, COLD_CANDIDATE = "cold_query", "cold_candidate"
@@ -149,7 +148,7 @@ class ExamplesWriter:
         compressor = None
         if self.config.compression == "gzip":
             compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
-        with _appearing(path) as partial, partial.open("wb") as file:
+        with whole_file(path) as attempt, attempt.open("wb") as file:
             for start in range(0, len(rows), _CHUNK_ROWS):
                 records = encoded(rows[start : start + _CHUNK_ROWS]).data
                 file.write(compressor.compress(records) if compressor else records)
@@ -172,8 +171,8 @@ class ExamplesWriter:
             COLD_CANDIDATE: cold_candidate[cold],
         }
         path = self.directory / "cold" / f"part-{shard:05d}-of-{self.shards:05d}.parquet"
-        with _appearing(path) as partial:
-            pq.write_table(pa.table(columns), partial)
+        with whole_file(path) as attempt:
+            pq.write_table(pa.table(columns), attempt)
 
 
 def shuffled(shard: pa.Table, seed: int) -> np.ndarray:
@@ -183,12 +182,3 @@ def shuffled(shard: pa.Table, seed: int) -> np.ndarray:
         key = mix(key ^ hash_ids(ids(shard, column))[numbers(shard, column)])
     key = mix(key ^ shard[TIMESTAMP].to_numpy().view(np.uint64))
     return key_order(key)
-
-
-@contextlib.contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """A path to write at; the file appears at `path` whole, so that a worker may try again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    yield partial
-    partial.replace(path)

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from components.errors import DataError
 from components.validation import REASONS, REJECT_SAMPLES, REJECTS_SCHEMA
+from components.whole_files import whole_file
 
 REJECTS = "rejects"
 """Name of the directory they lie in."""
@@ -45,9 +46,8 @@ def write_rejects(directory: Path, part: int, name: str, rejects: pa.Table) -> N
       name: Its name.
       rejects: Its rejected rows, as `first_rejects` returns them.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / _PARTS.replace("*", f"{part:05d}")
-    with path.open("w", encoding="utf-8") as file:
+    with whole_file(path) as attempt, attempt.open("w", encoding="utf-8") as file:
         for row, reason, values in zip(*rejects.to_pydict().values(), strict=True):
             at = json.dumps({"file": name, "row": row, "reason": reason}, ensure_ascii=False)
             file.write(f'{at[:-1]}, "values": {values}}}\n')

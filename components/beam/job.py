@@ -50,6 +50,7 @@ from components.splits import SPLITS, TRAIN, GlobalTime
 from components.statistics import ShardStatistics
 from components.storage import set_options
 from components.validation import REASONS
+from components.whole_files import job_directory
 
 _log = logging.getLogger(__name__)
 
@@ -149,8 +150,11 @@ def _run_job(
       DataError: A worker found an input file that cannot be used.
     """
     try:
-        with beam.Pipeline(options=options) as pipeline:
-            _compose(pipeline, config, sources, cuts, directory)
+        with (
+            job_directory(directory) as own,
+            beam.Pipeline(options=options) as pipeline,
+        ):
+            _compose(pipeline, config, sources, cuts, own)
     except Exception as error:
         sentence = _data_error(error)
         if sentence is None:

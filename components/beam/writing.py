@@ -20,6 +20,7 @@ from components.beam.tables import Shard
 from components.examples import ExamplesWriter
 from components.statistics import ShardStatistics, merge_statistics
 from components.vocabularies import COUNT, VALUE
+from components.whole_files import whole_file
 
 READ, WRITTEN = "read", "written"
 """Keys of the file that `WriteTallies` writes."""
@@ -88,7 +89,8 @@ def write_tallies(
         else:
             written.append(values)
     tallied = {READ: read, WRITTEN: merge_statistics(written)}
-    path.write_text(json.dumps(tallied, sort_keys=True), encoding="utf-8")
+    with whole_file(path) as attempt:
+        attempt.write_text(json.dumps(tallied, sort_keys=True), encoding="utf-8")
 
 
 def _under(values: Mapping[str, Any], kind: str) -> tuple[None, tuple[str, Mapping[str, Any]]]:
