@@ -5,6 +5,7 @@
     ├── DataError        the input files are wrong: fix the file it names  exit code 2
     ├── ArtifactError    an artifact is missing or damaged: make it again  exit code 2
     ├── TrainingError    the loss is no number: change what it names       exit code 2
+    ├── RunnerError      Beam's runner did not do the job: mend, run again exit code 2
     └── SkewError        the exported model answers unlike the trained one exit code 3
 
 Each carries one sentence that says what is wrong, where, the value, the rule and what to do.
@@ -34,6 +35,10 @@ class ArtifactError(ShortlistError):
 
 class TrainingError(ShortlistError):
     """Training diverged."""
+
+
+class RunnerError(ShortlistError):
+    """The runner of the Beam job cannot be reached, or gave the job up."""
 
 
 class SkewError(ShortlistError):

@@ -1,6 +1,7 @@
 """The command line: `python -m pipeline COMMAND`.
 
-Exit codes: 0 done, 2 bad input (one line says what and where), 3 the exported model was refused.
+Exit codes: 0 done, 2 bad input or a job that its runner did not do (one line says what and where),
+3 the exported model was refused.
 What stands after `--` goes to Beam.
 """
 
@@ -207,14 +208,15 @@ def _fail(sentence: str, exit_code: int) -> NoReturn:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """False for two things that Beam logs.
+    """False for what Beam logs of a missing extra that only BigQuery needs, and of a failure.
 
-    One is a missing extra that only BigQuery needs; the other, with its traceback, an error of a
-    worker that `main` tells in one line.
+    A worker logs its error with the traceback, a portable runner the error of each message of its
+    job server. Both raise it too, and `main` tells it in one line where it is not a defect of ours.
     """
     is_missing_extra = str(record.msg).startswith("apitools not found")
+    is_of_job_server = record.module == "portable_runner" and record.levelno >= logging.ERROR
     raised = record.exc_info[1] if record.exc_info else None
-    return not is_missing_extra and not isinstance(raised, ShortlistError)
+    return not (is_missing_extra or is_of_job_server or isinstance(raised, ShortlistError))
 
 
 if __name__ == "__main__":

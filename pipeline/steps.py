@@ -23,6 +23,7 @@ from components.embedded import Embedded
 from components.model import build_model, restore
 from components.storage import set_options
 from models.two_tower import TwoTower
+from pipeline import runners
 from pipeline.config import Run
 
 if TYPE_CHECKING:
@@ -33,11 +34,16 @@ def prepare(run: Run, options: PipelineOptions) -> Prepared:
     """Runs the Beam job on the input files."""
     config = run.preparation
     set_options(options)
+
+    def build(directory: Path) -> Counts:
+        with runners.failures_told(options):
+            return job.prepare(config, directory, options)
+
     return Prepared.make(
         run.work_dir / "prepared",
         preparing.describe(config),
         preparing.input_digests(config),
-        lambda directory: job.prepare(config, directory, options),
+        build,
     )
 
 

@@ -1,6 +1,7 @@
 import logging
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -109,7 +110,20 @@ def test_the_direct_runner_is_refused(call, unrun):
 
 def test_an_unknown_runner_is_one_line(call, unrun):
     told = call("run", unrun.config, "--", "--runner=NoRunner").error
-    assert told.startswith("--runner=NoRunner: Beam has no such runner (")
+    assert told.startswith("--runner=NoRunner: the job can be given to FnApiRunner, ")
+    assert left_in(unrun) == []
+
+
+def test_a_job_server_that_does_not_answer_is_one_line(call, unrun):
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("localhost", 0))
+        port = bound.getsockname()[1]
+        options = [f"--job_endpoint=localhost:{port}", "--job_server_timeout=1"]
+        told = call("prepare", unrun.config, "--", "--runner=PortableRunner", *options).error
+    assert told == (
+        f"--job_endpoint=localhost:{port}: no job server answered there in 1 s; start it, or name "
+        "the endpoint of one that runs."
+    )
     assert left_in(unrun) == []
 
 
@@ -328,6 +342,21 @@ def test_a_process_tells_bad_data_in_one_line(unrun):
         "run", unrun.config, *log_of(unrun.world.interactions.parent / "notes.txt")
     ).error
     assert told.endswith("this kind of file cannot be read; give .parquet, .csv or .csv.gz.")
+
+
+def test_a_job_server_that_does_not_start_is_told_after_its_log(unrun, tmp_path):
+    (tmp_path / "server.jar").touch()
+    options = [f"--flink_job_server_jar={tmp_path / 'server.jar'}"]
+    options += [f"--job_server_java_launcher={shutil.which('false')}"]
+    ended = process("prepare", unrun.config, "--", "--runner=FlinkRunner", *options)
+    *log, told = ended.err.splitlines()
+    assert (ended.code, ended.out) == (2, "")
+    assert told == (
+        "error: --runner=FlinkRunner: the job was not done (Service failed to start up with error "
+        "1); mend what this names, and run the command again."
+    )
+    assert all(re.match(r"\d{4}-\d\d-\d\d ", line) for line in log), ended.err
+    assert left_in(unrun) == []
 
 
 # A run that is fine
