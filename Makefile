@@ -10,12 +10,16 @@ REST_PORT ?= 8501
 TITLES ?= runs/ml100k/prepared/candidates.parquet
 QUERY ?= 196
 EXCLUDE ?= 242,302
+PRISM := .runners/prism
+PRISM_MODULE := github.com/apache/beam/sdks/v2
+PRISM_VERSION := v2.77.0
+PRISM_SUM := h1:RsC61pHEvtySEHAURQyP/+CVOJm/hy5hewuG9JF0+Ow=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve ask test check lock clean
+.PHONY: help setup run serve ask test test-runners check lock clean
 
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Creates .venv from requirements.lock
 
@@ -39,8 +43,19 @@ ask: setup ## Asks the server for ten candidates of one query
 	$(BIN)/python -m serving ask --target localhost:$(PORT) --query $(QUERY) --k 10 --exclude $(EXCLUDE) \
 	  $(if $(TITLES),--titles $(TITLES))
 
-test: setup ## Runs all tests
+test: setup ## Runs all tests but those of the next line
 	$(BIN)/python -m pytest
+
+test-runners: setup $(PRISM) data/ml-100k/manifest.json ## Runs the preparation with workers of its own
+	$(BIN)/python -m pytest -m runners tests/runners
+
+# The sum is of the module's source, which pins its dependencies; Go checks theirs.
+$(PRISM):
+	@command -v go >/dev/null || { echo "error: Prism is built with Go, and there is no program 'go'; install Go 1.26 or newer." >&2; exit 2; }
+	GOBIN=$(abspath $(@D))/build go install $(PRISM_MODULE)/go/cmd/prism@$(PRISM_VERSION)
+	@go version -m $(@D)/build/prism | grep -qF '$(PRISM_SUM)' || \
+	  { echo "error: Prism $(PRISM_VERSION) was not built from $(PRISM_SUM); what was fetched is another source." >&2; exit 2; }
+	mv $(@D)/build/prism $@
 
 check: setup ## Format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -57,5 +72,5 @@ lock: setup ## Resolves the requirements anew
 	  --custom-compile-command "make lock" --output-file requirements-serve.lock
 
 clean: ## Removes the environment, build leftovers, fetched data and runs
-	rm -rf $(VENV) build *.egg-info data runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build *.egg-info data runs .runners .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,7 @@ import contextlib
 import io
 import logging
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -48,6 +49,8 @@ _REFUSED = {
     ),
 }
 _BEAM_RUNNERS = "apache_beam.runners."
+_MESSAGE_THREAD = "wait_until_finish_read"
+_LAST_MESSAGES_S = 10
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -93,7 +96,8 @@ def failures_told(options: PipelineOptions) -> Iterator[None]:
     runner = options.view_as(StandardOptions).runner
     endpoint = options.view_as(PortableOptions).job_endpoint
     try:
-        yield
+        with _lost_connection_raised_once():
+            yield
     except grpc.FutureTimeoutError as error:
         timeout_s = options.view_as(PortableOptions).job_server_timeout
         raise RunnerError(
@@ -113,6 +117,25 @@ def failures_told(options: PipelineOptions) -> Iterator[None]:
             f"--runner={runner}: the job was not done ({str(error).rstrip('.')}); mend what this "
             "names, and run the command again."
         ) from error
+
+
+@contextlib.contextmanager
+def _lost_connection_raised_once() -> Iterator[None]:
+    """Keeps Beam's thread that reads messages from printing what its main thread raises too."""
+    print_error = threading.excepthook
+
+    def print_other_error(ended: threading.ExceptHookArgs) -> None:
+        if not isinstance(ended.exc_value, grpc.RpcError):
+            print_error(ended)
+
+    threading.excepthook = print_other_error
+    try:
+        yield
+    finally:
+        for thread in threading.enumerate():
+            if thread.name == _MESSAGE_THREAD:
+                thread.join(_LAST_MESSAGES_S)
+        threading.excepthook = print_error
 
 
 def _parse(options: PipelineOptions) -> tuple[set[str], set[str]]:
