@@ -222,6 +222,11 @@ class Prepared(Artifact):
         return self.path / "cold"
 
     @property
+    def statistics(self) -> Path:
+        """JSON object, as `components.statistics` says."""
+        return self.path / "statistics.json"
+
+    @property
     def rejects(self) -> Path:
         """Directory of the rows that were rejected, with their reasons; absent where none was."""
         return self.path / "rejects"

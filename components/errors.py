@@ -6,7 +6,8 @@
     ├── ArtifactError    an artifact is missing or damaged: make it again  exit code 2
     ├── TrainingError    the loss is no number: change what it names       exit code 2
     ├── RunnerError      Beam's runner did not do the job: mend, run again exit code 2
-    └── SkewError        the exported model answers unlike the trained one exit code 3
+    ├── SkewError        the exported model answers unlike the trained one exit code 3
+    └── DriftError       the data moved further than allowed: look into it exit code 3
 
 Each carries one sentence that says what is wrong, where, the value, the rule and what to do.
 Anything else that escapes a command is a defect of ours and keeps its traceback.
@@ -43,5 +44,11 @@ class RunnerError(ShortlistError):
 
 class SkewError(ShortlistError):
     """The exported model does not answer as the trained model did: nothing is published."""
+
+    exit_code = 3
+
+
+class DriftError(ShortlistError):
+    """Prepared data lies further from another than its limits allow."""
 
     exit_code = 3

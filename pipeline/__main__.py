@@ -162,6 +162,26 @@ def recommend(
     print(f"{queries} queries: {out}")
 
 
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Prepared data: `WORK_DIR/prepared`.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Prepared data held against it.")],
+    limits: Annotated[
+        list[str] | None,
+        typer.Option("--limit", metavar="MEASURE=SHARE", help="Overrides the limit of a measure."),
+    ] = None,
+) -> None:
+    """Measures how far one prepared data set lies from another; ends with 3 beyond a limit."""
+    from components.artifacts import Prepared
+    from components.drift import check_drift, drift, parse_limits
+
+    measures = drift(Prepared.open(old), Prepared.open(new), parse_limits(limits or []))
+    for each in measures:
+        within = "" if each.is_within else "\tbeyond"
+        print(f"{each.name}\t{each.value:.4f}\tlimit {each.limit:g}{within}")
+    check_drift(measures)
+
+
 def _load(config: Path, overrides: Sequence[str] | None) -> Run:
     from pipeline.config import load
 

@@ -47,7 +47,7 @@ from components.preparation import (
 )
 from components.rejects import REJECTS, check_share, forget_rejects, keep_rejects
 from components.splits import SPLITS, TRAIN, GlobalTime
-from components.statistics import ShardStatistics
+from components.statistics import ShardStatistics, describe
 from components.storage import set_options
 from components.validation import REASONS
 from components.whole_files import job_directory
@@ -112,13 +112,16 @@ def _run(
         cuts += [Cut(each, part, split) for each in of_file]
         if not of_file:
             sources += [Source(piece, part, split) for piece in pieces(file)]
-    counts = _run_job(config, sources, cuts, directory, options)
+    counts, splits = _run_job(config, sources, cuts, directory, options)
     if not counts["rows_read"]:
         names = ", ".join(file.path for file, _ in files)
         raise DataError(f"{names}: there is no row of interactions; nothing can be learned.")
     prepared = layout(directory)
     counts["queries"] = pq.read_metadata(prepared.queries).num_rows
     counts["candidates"] = pq.read_metadata(prepared.candidates).num_rows
+    features = {side: getattr(config, side).features for side in ("queries", "candidates")}
+    described = describe(prepared, splits, features)
+    prepared.statistics.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     return counts
 
 
@@ -140,11 +143,11 @@ def _run_job(
     cuts: Sequence[Cut],
     directory: Path,
     options: PipelineOptions,
-) -> dict[str, int]:
+) -> tuple[dict[str, int], ShardStatistics]:
     """Reads the sources and cuts, and fills `directory`.
 
     Returns:
-      How many rows were read, rejected and written, by name.
+      How many rows were read, rejected and written, by name, and the statistics of the splits.
 
     Raises:
       DataError: A worker found an input file that cannot be used.
@@ -162,10 +165,10 @@ def _run_job(
         raise DataError(sentence) from error
     path = directory / _TALLIES
     if not path.exists():  # nothing was read, not one batch without rows: so nothing was grouped
-        return _counts({}, {})
+        return _counts({}, {}), {}
     tallied = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
-    return _counts(tallied[READ], tallied[WRITTEN])
+    return _counts(tallied[READ], tallied[WRITTEN]), tallied[WRITTEN]
 
 
 def _counts(read: Mapping[str, int], splits: ShardStatistics) -> dict[str, int]:

@@ -20,6 +20,7 @@ import pytest
 from pydantic import BaseModel
 
 from components.delimited import CsvConfig
+from components.drift import DriftLimits
 from components.filters import FiltersConfig
 from components.frequencies import FrequenciesConfig
 from components.histories import HistoriesConfig
@@ -43,7 +44,7 @@ def blocks(language: str) -> list[str]:
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 PIPELINE_COMMANDS = [line for line in COMMANDS if line.startswith(f"{PYTHON}-m pipeline ")]
-RUN, LIKED, BY_TIME, REJECTED, RECOMMEND = PIPELINE_COMMANDS
+RUN, LIKED, BY_TIME, REJECTED, COMPARE, RECOMMEND = PIPELINE_COMMANDS
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,12 @@ def test_too_many_rejects_end_as_shown(shop):
     assert len(kept.splitlines()) == 3
 
 
+def test_a_comparison_prints_each_measure_beside_its_limit(shop):
+    printed = shop.done[COMPARE].out.splitlines()
+    assert [line.split("\t")[0] for line in printed] == list(DriftLimits.model_fields)
+    assert "lost_candidates\t0.0000\tlimit 0.5" in printed
+
+
 def test_recommendations_are_one_line_a_customer(shop, orders):
     assert shop.done[RECOMMEND].out == blocks("text")[1]
     lines = (shop.directory / "runs/shop/test.tsv").read_text().splitlines()
@@ -248,6 +255,13 @@ def test_every_key_of_a_section_is_told_with_its_default(section, config):
         key: "none" if field.default is None else f"`{json.dumps(field.default)}`"
         for key, field in config.model_fields.items()
     }
+
+
+def test_every_measure_of_drift_is_told_with_its_limit():
+    told = re.findall(r"^\| `(0\.\d+)` \| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert told == [
+        (json.dumps(field.default), name) for name, field in DriftLimits.model_fields.items()
+    ]
 
 
 def test_every_key_of_delimited_text_is_told():

@@ -19,6 +19,9 @@ from tests.preparing import read_examples, rows_of
 from tests.world import write_world
 
 
+COMMANDS = ["fetch", "prepare", "train", "evaluate", "export", "run", "recommend", "compare"]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left for its user to see."""
@@ -316,7 +319,7 @@ def test_help_tells_what_a_command_is_for(call, arguments, purpose):
 
 def test_the_help_lists_every_command(call):
     listed = re.findall(r"^│ (\w+) ", call("--help").out, re.MULTILINE)
-    assert listed == ["fetch", "prepare", "train", "evaluate", "export", "run", "recommend"]
+    assert listed == COMMANDS
 
 
 # Real processes
@@ -341,7 +344,7 @@ def test_a_process_tells_bad_data_in_one_line(unrun):
     told = process(
         "run", unrun.config, *log_of(unrun.world.interactions.parent / "notes.txt")
     ).error
-    assert told.endswith("this kind of file cannot be read; give .parquet, .csv or .csv.gz.")
+    assert "notes.txt: this kind of file cannot be read; give .parquet; .csv, " in told
 
 
 def test_a_job_server_that_does_not_start_is_told_after_its_log(unrun, tmp_path):
@@ -480,3 +483,36 @@ def test_the_candidates_stand_best_first(recommend, small_run):
 def test_the_same_run_recommends_the_same_bytes(recommend):
     assert recommend(10).read_bytes() == recommend(10, "again.tsv").read_bytes()
     assert recommend(3).read_text().split("\t")[0] == recommend(10).read_text().split("\t")[0]
+
+
+# How far data has moved
+
+
+def test_data_held_against_itself_has_not_moved(call, small_run):
+    prepared = small_run.work_dir / "prepared"
+    told = call("compare", prepared, prepared)
+    assert told.code == 0
+    assert told.out.splitlines()[0] == "divergence\t0.0000\tlimit 0.2"
+
+
+def test_data_that_moved_too_far_ends_with_three_and_says_by_how_much(call, unrun, small_run):
+    other = write_world(unrun.work_dir.parent / "other", candidates=45, seed=9)
+    told = call("prepare", unrun.config, *log_of(other.interactions), "--set", "candidates={}")
+    assert told.code == 0
+    both = small_run.work_dir / "prepared", unrun.work_dir / "prepared"
+    told = call("compare", *both, "--limit", "new_candidates=0.01")
+    assert told.code == 3
+    assert "new_candidates\t0.3333\tlimit 0.01\tbeyond" in told.out.splitlines()
+    assert told.err.startswith("error: the data moved too far: ")
+
+
+def test_what_is_not_prepared_cannot_be_compared(call, small_run):
+    told = call("compare", small_run.work_dir / "prepared", small_run.work_dir / "checkpoint")
+    assert "holds a 'checkpoint' artifact where a 'prepared' is needed" in told.error
+
+
+def test_a_wrong_limit_is_one_line(call, small_run):
+    prepared = small_run.work_dir / "prepared"
+    assert call("compare", prepared, prepared, "--limit", "speed=1").error.startswith(
+        "--limit speed=1: give one of divergence, oov_rate"
+    )
