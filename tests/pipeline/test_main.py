@@ -18,7 +18,6 @@ from tests.conftest import SmallRun, write_run
 from tests.preparing import read_examples, rows_of
 from tests.world import write_world
 
-
 COMMANDS = ["fetch", "prepare", "train", "evaluate", "export", "run", "recommend", "compare"]
 
 
