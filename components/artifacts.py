@@ -6,6 +6,7 @@ holds no time and no path, so that the same recipe gives the same bytes. A step 
 carries the recipe's fingerprint is not run again.
 
     runs/ml100k/
+      frequencies/  Frequencies  how often candidates occur, and their log probability
       prepared/     Prepared     tables, vocabularies, frequencies, TFRecords, rejects
       checkpoint/   Checkpoint   the trained weights, metrics.jsonl, TensorBoard events
       metrics/      Metrics      metrics.json
@@ -178,7 +179,31 @@ class Artifact:
         return cls.open(path)
 
 
-class Prepared(Artifact):
+class Counted(Artifact):
+    """What says how often candidates occur."""
+
+    @property
+    def frequencies(self) -> Path:
+        """Table `id`, `count`, `weight`, `log_q`, most frequent first."""
+        return self.path / "frequencies.parquet"
+
+    @property
+    def frequency_totals(self) -> Path:
+        """JSON object: what the frequencies were made from, and `log_q_unknown`."""
+        return self.path / "frequencies.json"
+
+    def occurrences(self, section: str) -> Path:
+        """Table of how often each id of `queries` or `candidates` occurs, by split and period."""
+        return self.path / "occurrences" / f"{section}.parquet"
+
+
+class Frequencies(Counted):
+    """How often the candidates of a whole log occur, for a model that is trained elsewhere."""
+
+    kind = "frequencies"
+
+
+class Prepared(Counted):
     """What the Beam job makes of the logs: all that training, evaluation and export read.
 
     Row `i` of a table is row `i + 1` of its embedding: row 0 is the unknown's, in every vocabulary.
@@ -201,20 +226,6 @@ class Prepared(Artifact):
         Columns `id`, `count`, `title` where known, and one a feature, encoded as rows.
         """
         return self.path / "candidates.parquet"
-
-    @property
-    def frequencies(self) -> Path:
-        """Table `id`, `count`, `weight`, `log_q` in the order of `candidates`."""
-        return self.path / "frequencies.parquet"
-
-    @property
-    def frequency_totals(self) -> Path:
-        """JSON object: what the frequencies were made from, and `log_q_unknown`."""
-        return self.path / "frequencies.json"
-
-    def occurrences(self, section: str) -> Path:
-        """Table of how often each id of `queries` or `candidates` occurs, by split and period."""
-        return self.path / "occurrences" / f"{section}.parquet"
 
     @property
     def cold(self) -> Path:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +27,10 @@ from components.entities import (
     join_entities,
     read_entities,
 )
+from components.errors import ConfigError
 from components.frequencies import FrequenciesConfig, frequencies
 from components.interactions import SPLIT
-from components.occurrences import PERIOD, weigh
+from components.occurrences import PERIOD, as_past, merge_occurrences, weigh
 from components.splits import TRAIN
 from components.vocabularies import COUNT, VALUE, merge_counts, rank
 from components.weights import WEIGHT
@@ -38,6 +40,35 @@ from components.whole_files import whole_file
 def layout(directory: Path) -> Prepared:
     """The file names of the artifact that is being made in `directory`."""
     return Prepared(directory, Manifest(Recipe(Prepared.kind, {}, {}, {}), "", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an earlier preparation counted: all its rows count as training rows now."""
+
+    occurrences: Mapping[str, Path]
+    """Occurrences of `queries` and of `candidates`."""
+    newest: int
+    """Time of the newest row, in microseconds."""
+
+    @classmethod
+    def of(cls, prepared: Prepared, half_life_days: float | None) -> Self:
+        """The past that a prepared artifact holds.
+
+        Raises:
+          ConfigError: It was counted with another half-life: its masses cannot be weighed anew.
+        """
+        totals = json.loads(prepared.frequency_totals.read_text(encoding="utf-8"))
+        if totals["half_life_days"] != half_life_days:
+            raise ConfigError(
+                f"{prepared.path}: `frequencies.half_life_days` was {totals['half_life_days']} "
+                f"there and is {half_life_days} now; keep it, or prepare the past anew."
+            )
+        splits = json.loads(prepared.statistics.read_text(encoding="utf-8"))["splits"]
+        return cls(
+            {section: prepared.occurrences(section) for section in ("queries", "candidates")},
+            max(counted["last"] for counted in splits.values() if "last" in counted),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +83,8 @@ class Side:
     """How a side table of delimited text is written."""
     frequencies: FrequenciesConfig | None
     """Given for the candidates alone."""
+    past: Past | None
+    """What was counted before."""
 
     @property
     def half_life_days(self) -> float | None:
@@ -75,6 +108,10 @@ def write_side(counted: pa.Table, newest: int, side: Side, directory: Path) -> p
       Table of `value` and `count`, in the order of the rows.
     """
     entities = read_entities(side.section, side.config, side.csv)
+    if side.past is not None:
+        of_past = pq.read_table(side.past.occurrences[side.section])
+        counted = merge_occurrences([as_past(of_past), counted])
+        newest = max(newest, side.past.newest)
     trained = counted.filter(pc.equal(counted[SPLIT], TRAIN)).select([VALUE, COUNT])
     tables = [trained]
     if side.frequencies is not None:
@@ -89,6 +126,20 @@ def write_side(counted: pa.Table, newest: int, side: Side, directory: Path) -> p
         write_entities(prepared.candidates, directory, ranked, entities, side.config)
         write_frequencies(directory, counted, ranked, newest, side.frequencies)
     return ranked
+
+
+def write_counted(
+    counted: pa.Table, newest: int, config: FrequenciesConfig, directory: Path
+) -> int:
+    """Ranks the candidates that occur, and writes their occurrences and frequencies.
+
+    Returns:
+      How many candidates there are.
+    """
+    ranked = rank(merge_counts([counted.select([VALUE, COUNT])]))
+    write_occurrences(layout(directory).occurrences("candidates"), counted, ranked)
+    write_frequencies(directory, counted, ranked, newest, config)
+    return ranked.num_rows
 
 
 def write_occurrences(path: Path, counted: pa.Table, ranked: pa.Table) -> None:

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from components.columns import ID_TYPE
 from components.interactions import SPLIT, TIMESTAMP
 from components.shards import ids, numbers
-from components.splits import SPLITS
+from components.splits import SPLITS, TRAIN
 from components.vocabularies import COUNT, VALUE
 
 PERIOD = "period"
@@ -108,7 +108,8 @@ def merge_occurrences(tables: Iterable[pa.Table]) -> pa.Table:
 def as_past(table: pa.Table) -> pa.Table:
     """The table with all its rows as training rows: what was held out yesterday is known today."""
     index = table.schema.get_field_index(SPLIT)
-    return table.set_column(index, SPLIT, pa.array(np.zeros(table.num_rows, np.int8)))
+    trained = pa.array(np.full(table.num_rows, TRAIN, np.int8))
+    return table.set_column(index, SPLIT, trained).cast(OCCURRENCES_SCHEMA)
 
 
 def weigh(

@@ -6,6 +6,7 @@ The job itself is `components.beam.job`; this module needs no Beam, which takes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -42,6 +43,25 @@ class PreparationConfig(BaseModel):
     """Files of each split; also the parts in which the job holds the interactions in memory."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     """Decides the order of rows in a shard."""
+
+    since: Path | None = None
+    """Prepared data of the rows before these: they count as training rows, and are not read."""
+
+    @model_validator(mode="after")
+    def _since_sees_no_past_rows(self) -> Self:
+        if self.since is None:
+            return self
+        if not self.filters.leaves_all:
+            raise ValueError(
+                "`since` and `filters` cannot go together: how many rows a query or candidate has "
+                "is not known without the rows of the past"
+            )
+        if self.histories.length:
+            raise ValueError(
+                "`since` and `histories.length` cannot go together: the interactions of the past "
+                "are not read, so histories would begin anew"
+            )
+        return self
 
     @model_validator(mode="after")
     def _split_where_needed(self) -> Self:
@@ -89,7 +109,7 @@ def describe(config: PreparationConfig) -> dict[str, Any]:
     Raises:
       DataError: A path names no file, or one of a kind that cannot be read.
     """
-    described = config.model_dump(mode="json")
+    described = config.model_dump(mode="json", exclude={"since"})
     for section, files in find_inputs(config).items():
         names = [file.name for file in files]
         if section in ("queries", "candidates"):

@@ -77,13 +77,33 @@ def fetch(
 
 
 @app.command()
-def prepare(config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = None) -> None:
+def prepare(
+    config: ConfigPath,
+    since: Annotated[
+        Path | None,
+        typer.Option("--since", help="Prepared data of the rows before these: `--set since=...`."),
+    ] = None,
+    beam: BeamArguments = None,
+    overrides: Overrides = None,
+) -> None:
     """Validates, splits and encodes the interactions with Beam."""
     from pipeline import steps
 
-    run = _load(config, overrides)
+    past = [] if since is None else [f"since={since}"]
+    run = _load(config, [*(overrides or []), *past])
     prepared = steps.prepare(run, _options(beam))
     _print_counts(prepared.manifest.counts, prepared.path)
+
+
+@app.command()
+def frequencies(
+    config: ConfigPath, beam: BeamArguments = None, overrides: Overrides = None
+) -> None:
+    """Counts the candidates of all rows with Beam, for a model that is trained elsewhere."""
+    from pipeline import steps
+
+    counted = steps.frequencies(_load(config, overrides), _options(beam))
+    _print_counts(counted.manifest.counts, counted.path)
 
 
 @app.command()

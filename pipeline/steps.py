@@ -17,8 +17,9 @@ from components import evaluation, training
 from components import export as exporting
 from components import preparation as preparing
 from components import publish as publishing
-from components.artifacts import Checkpoint, Counts, Metrics, Prepared, ServingModel
+from components.artifacts import Checkpoint, Counts, Frequencies, Metrics, Prepared, ServingModel
 from components.beam import job
+from components.catalogue import Past
 from components.embedded import Embedded
 from components.model import build_model, restore
 from components.storage import set_options
@@ -31,16 +32,34 @@ if TYPE_CHECKING:
 
 
 def prepare(run: Run, options: PipelineOptions) -> Prepared:
-    """Runs the Beam job on the input files."""
+    """Runs the Beam job on the input files, after what `since` names."""
+    config = run.preparation
+    set_options(options)
+    inputs = preparing.input_digests(config)
+    past = None
+    if config.since is not None:
+        earlier = Prepared.open(config.since)
+        past = Past.of(earlier, config.frequencies.half_life_days)
+        inputs["since"] = earlier.manifest.fingerprint
+
+    def build(directory: Path) -> Counts:
+        with runners.failures_told(options):
+            return job.prepare(config, directory, options, past)
+
+    return Prepared.make(run.work_dir / "prepared", preparing.describe(config), inputs, build)
+
+
+def frequencies(run: Run, options: PipelineOptions) -> Frequencies:
+    """Counts the candidates of all rows of the interaction files."""
     config = run.preparation
     set_options(options)
 
     def build(directory: Path) -> Counts:
         with runners.failures_told(options):
-            return job.prepare(config, directory, options)
+            return job.count_candidates(config, directory, options)
 
-    return Prepared.make(
-        run.work_dir / "prepared",
+    return Frequencies.make(
+        run.work_dir / "frequencies",
         preparing.describe(config),
         preparing.input_digests(config),
         build,

@@ -1,4 +1,4 @@
-"""The job of the preparation: composes the transforms and runs them.
+"""The jobs over the interactions: they compose the transforms and run them.
 
     sources --ReadInteractions--+--> rejects/part-*.jsonl
                                 +--> batches
@@ -13,28 +13,35 @@
                      |                                  |
                      +-----------WriteExamples----------+--> examples/*.tfrecord, cold/*.parquet
 
+`count_candidates` reads alike, and counts the candidates of all rows without arranging them.
+
 Elements are Arrow tables, keys are small integers. A shard holds all rows of its queries.
 """
+
+# pyright: reportArgumentType=false, reportReturnType=false
+# (Beam types every `a | b` as a PValue, whatever it is)
 
 from __future__ import annotations
 
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import PCollection
 
 from components import ranges
 from components.artifacts import Counts
 from components.beam.arranging import ArrangeByQuery, FindCuts, FindKept, SplitShards
-from components.beam.ranking import RankTraining
+from components.beam.ranking import CountCandidates, RankTraining
 from components.beam.reading import Cut, ReadInteractions, Source
 from components.beam.writing import READ, WRITTEN, WriteExamples, WriteTallies
-from components.catalogue import Side, layout
+from components.catalogue import Past, Side, layout
 from components.errors import DataError
 from components.examples import ExamplesWriter
 from components.files import InputFile, pieces
@@ -67,39 +74,100 @@ _RAISED = re.compile(
 _STEP = re.compile(r" \[while running '.*'\]$")
 
 
-def prepare(config: PreparationConfig, directory: Path, options: PipelineOptions) -> Counts:
+def prepare(
+    config: PreparationConfig, directory: Path, options: PipelineOptions, past: Past | None = None
+) -> Counts:
     """Fills `directory` with the layout of `artifacts.Prepared` and returns the counts.
 
     Rows that cannot be used lie in `rejects/`, one JSON object a line. Where there are too many of
     them, the rejects are kept at `rejects/` beside `directory`, which does not outlive a failure;
     the next preparation removes them.
 
+    Args:
+      config: What decides the artifact, beside the files.
+      directory: Where it is made.
+      options: Beam's.
+      past: What an earlier preparation counted, to be added to what is counted now.
+
     Raises:
       DataError: The input files cannot be used, or leave a split without rows.
+    """
+
+    def compose(rows: PCollection, own: Path) -> PCollection:
+        return _compose_preparation(rows, config, own, past)
+
+    tallied = _run(config, directory, options, compose)
+    counts, splits = _counts(tallied[READ], tallied[WRITTEN]), tallied[WRITTEN]
+    _check_splits(config, counts)
+    prepared = layout(directory)
+    counts["queries"] = pq.read_metadata(prepared.queries).num_rows
+    counts["candidates"] = pq.read_metadata(prepared.candidates).num_rows
+    features = {side: getattr(config, side).features for side in ("queries", "candidates")}
+    described = describe(prepared, splits, features)
+    prepared.statistics.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    return counts
+
+
+def count_candidates(
+    config: PreparationConfig, directory: Path, options: PipelineOptions
+) -> Counts:
+    """Fills `directory` with the layout of `artifacts.Frequencies` and returns the counts.
+
+    All usable rows count, whatever the split and the filters; rejects are kept as `prepare` does.
+
+    Raises:
+      DataError: The input files cannot be used.
+    """
+
+    def compose(rows: PCollection, own: Path) -> PCollection:
+        return rows | "CountCandidates" >> CountCandidates(config.frequencies, own)
+
+    tallied = _run(config, directory, options, compose)
+    candidates = pq.read_metadata(layout(directory).frequencies).num_rows
+    return {**dict.fromkeys(_READ, 0), **tallied[READ], "candidates": candidates}
+
+
+def _run(
+    config: PreparationConfig,
+    directory: Path,
+    options: PipelineOptions,
+    compose: Callable[[PCollection, Path], PCollection],
+) -> dict[str, Any]:
+    """Reads the interactions, hands their rows to `compose`, and checks the rejects.
+
+    Returns:
+      What `WriteTallies` writes.
+
+    Raises:
+      DataError: The input files cannot be used, or too many of their rows cannot.
     """
     set_options(options)
     found = find_inputs(config)
     check_inputs(config, found)
     kept_at = directory.parent / REJECTS
     forget_rejects(kept_at)
-    counts = _run(config, found, directory, options)
+    sources, cuts = _sources(config, found)
+    tallied = _run_job(config, sources, cuts, directory, options, compose)
+    read = {**dict.fromkeys(_READ, 0), **tallied[READ]}
+    if not read["rows_read"]:
+        names = ", ".join(
+            file.path for section in interaction_sections(config.data) for file in found[section]
+        )
+        raise DataError(f"{names}: there is no row of interactions; nothing can be learned.")
     try:
-        check_share(counts, config.data.max_reject_share, kept_at)
+        check_share(read, config.data.max_reject_share, kept_at)
     except DataError:
         keep_rejects(directory / REJECTS, kept_at)
         raise
-    if counts["rows_rejected"]:
-        _log.warning("rejected rows=%d of=%d", counts["rows_rejected"], counts["rows_read"])
-    _check_splits(config, counts)
-    return counts
+    if read["rows_rejected"]:
+        _log.warning("rejected rows=%d of=%d", read["rows_rejected"], read["rows_read"])
+    return tallied
 
 
-def _run(
-    config: PreparationConfig,
-    found: Mapping[str, Sequence[InputFile]],
-    directory: Path,
-    options: PipelineOptions,
-) -> dict[str, int]:
+def _sources(
+    config: PreparationConfig, found: Mapping[str, Sequence[InputFile]]
+) -> tuple[list[Source], list[Cut]]:
+    """The pieces of the interaction files, and the ranges of the large ones."""
     files = [
         (file, SPLITS.index(section) if config.data.is_ready_made else None)
         for section in interaction_sections(config.data)
@@ -112,17 +180,7 @@ def _run(
         cuts += [Cut(each, part, split) for each in of_file]
         if not of_file:
             sources += [Source(piece, part, split) for piece in pieces(file)]
-    counts, splits = _run_job(config, sources, cuts, directory, options)
-    if not counts["rows_read"]:
-        names = ", ".join(file.path for file, _ in files)
-        raise DataError(f"{names}: there is no row of interactions; nothing can be learned.")
-    prepared = layout(directory)
-    counts["queries"] = pq.read_metadata(prepared.queries).num_rows
-    counts["candidates"] = pq.read_metadata(prepared.candidates).num_rows
-    features = {side: getattr(config, side).features for side in ("queries", "candidates")}
-    described = describe(prepared, splits, features)
-    prepared.statistics.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    return counts
+    return sources, cuts
 
 
 def _check_splits(config: PreparationConfig, counts: Mapping[str, int]) -> None:
@@ -143,11 +201,9 @@ def _run_job(
     cuts: Sequence[Cut],
     directory: Path,
     options: PipelineOptions,
-) -> tuple[dict[str, int], ShardStatistics]:
-    """Reads the sources and cuts, and fills `directory`.
-
-    Returns:
-      How many rows were read, rejected and written, by name, and the statistics of the splits.
+    compose: Callable[[PCollection, Path], PCollection],
+) -> dict[str, Any]:
+    """Runs the job.
 
     Raises:
       DataError: A worker found an input file that cannot be used.
@@ -157,7 +213,10 @@ def _run_job(
             job_directory(directory) as own,
             beam.Pipeline(options=options) as pipeline,
         ):
-            _compose(pipeline, config, sources, cuts, own)
+            read = ReadInteractions(sources, cuts, config.data, own / REJECTS)
+            rows, tallies = pipeline | "ReadInteractions" >> read
+            counted = compose(rows, own)
+            (tallies, counted) | "WriteTallies" >> WriteTallies(own / _TALLIES)
     except Exception as error:
         sentence = _data_error(error)
         if sentence is None:
@@ -165,10 +224,10 @@ def _run_job(
         raise DataError(sentence) from error
     path = directory / _TALLIES
     if not path.exists():  # nothing was read, not one batch without rows: so nothing was grouped
-        return _counts({}, {}), {}
+        return {READ: {}, WRITTEN: {}}
     tallied = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
-    return _counts(tallied[READ], tallied[WRITTEN]), tallied[WRITTEN]
+    return tallied
 
 
 def _counts(read: Mapping[str, int], splits: ShardStatistics) -> dict[str, int]:
@@ -184,20 +243,19 @@ def _counts(read: Mapping[str, int], splits: ShardStatistics) -> dict[str, int]:
     return counts
 
 
-def _compose(
-    pipeline: beam.Pipeline,
-    config: PreparationConfig,
-    sources: Sequence[Source],
-    cuts: Sequence[Cut],
-    directory: Path,
-) -> None:
-    data = config.data
-    csv = data.csv.with_header()
-    queries = Side("queries", QUERY, config.queries, csv, None)
-    candidates = Side("candidates", CANDIDATE, config.candidates, csv, config.frequencies)
-
-    rows, read = pipeline | "ReadInteractions" >> ReadInteractions(
-        sources, cuts, data, directory / REJECTS
+def _compose_preparation(
+    rows: PCollection, config: PreparationConfig, directory: Path, past: Past | None
+) -> PCollection:
+    csv = config.data.csv.with_header()
+    queries = Side("queries", QUERY, config.queries, csv, None, past)
+    candidates = Side("candidates", CANDIDATE, config.candidates, csv, config.frequencies, past)
+    writer = ExamplesWriter(
+        directory,
+        config.shards,
+        config.seed,
+        config.examples,
+        config.histories,
+        config.data.weights,
     )
     shards = rows | "ArrangeByQuery" >> ArrangeByQuery(config.shards)
     kept = split_at = None
@@ -207,12 +265,8 @@ def _compose(
         split_at = shards | "FindCuts" >> FindCuts(config.split, kept)
     counted = shards | "SplitToCount" >> SplitShards(config.split, kept, split_at)
     to_write = shards | "SplitToWrite" >> SplitShards(config.split, kept, split_at)
-    writer = ExamplesWriter(
-        directory, config.shards, config.seed, config.examples, config.histories, data.weights
-    )
     ranked = counted | "RankTraining" >> RankTraining([queries, candidates], directory)
-    written = to_write | "WriteExamples" >> WriteExamples(ranked, writer)
-    (read, written) | "WriteTallies" >> WriteTallies(directory / _TALLIES)
+    return to_write | "WriteExamples" >> WriteExamples(ranked, writer)
 
 
 def _data_error(error: Exception) -> str | None:

@@ -1,4 +1,4 @@
-"""Ranking: the ids of one side are counted over all shards, ranked and described in tables."""
+"""Ranking: ids are counted over all shards or rows, ranked and described in tables."""
 
 # pyright: reportArgumentType=false, reportReturnType=false
 # (Beam types every `a | b` as a PValue, whatever it is)
@@ -15,10 +15,12 @@ import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
 from components.beam.tables import Shard
-from components.catalogue import Side, write_side
+from components.catalogue import Side, write_counted, write_side
+from components.frequencies import FrequenciesConfig
 from components.hashing import hash_ids
-from components.interactions import SPLIT, TIMESTAMP
+from components.interactions import CANDIDATE, SPLIT, TIMESTAMP
 from components.occurrences import merge_occurrences, occurrences
+from components.shards import encode
 from components.splits import TRAIN
 from components.vocabularies import VALUE
 
@@ -53,6 +55,44 @@ class RankTraining(beam.PTransform):
                 tuple[str, pa.Table]
             )
         )
+
+
+@dataclass
+class CountCandidates(beam.PTransform):
+    """Counts the candidates of all rows, and writes how often they occur."""
+
+    config: FrequenciesConfig
+    directory: Path
+
+    def expand(self, input_or_inputs: PCollection) -> PCollection:
+        """Tables of rows -> how many candidates there are."""
+        return (
+            input_or_inputs
+            | "Count"
+            >> beam.FlatMap(count_rows, self.config).with_output_types(tuple[int, Counted])
+            | "Parts" >> beam.GroupByKey()
+            | "Merge" >> beam.Map(merge_part).with_output_types(tuple[int, Counted])
+            | "InOnePlace" >> beam.GroupByKey()
+            | "Write" >> beam.Map(write_candidates, self.config, self.directory)
+        )
+
+
+def count_rows(rows: pa.Table, config: FrequenciesConfig) -> Iterator[tuple[int, Counted]]:
+    """How often each candidate occurs in some rows, parted by the candidate."""
+    split = pa.array(np.full(rows.num_rows, TRAIN, np.int8))
+    shown = pa.table({CANDIDATE: encode(rows[CANDIDATE]), TIMESTAMP: rows[TIMESTAMP], SPLIT: split})
+    counted = occurrences(shown, CANDIDATE, config.half_life_days)
+    newest = newest_training_time(shown)
+    for part, table in part_by_value(counted, _PARTS):
+        yield part, (table, newest)
+
+
+def write_candidates(
+    element: tuple[int, Iterable[Counted]], config: FrequenciesConfig, directory: Path
+) -> int:
+    """`catalogue.write_counted`, of all parts."""
+    _, counted = element
+    return write_counted(*_merged(counted), config, directory)
 
 
 def count_shard(element: Shard, sides: Sequence[Side]) -> Iterator[tuple[int, Counted]]:

@@ -42,14 +42,17 @@ class WriteExamples(beam.PTransform):
 
 @dataclass
 class WriteTallies(beam.PTransform):
-    """Writes what was counted while reading, and while writing, as one JSON file."""
+    """Writes what was counted while reading, and while writing, as one JSON file.
+
+    Of what was written, it adds up `ShardStatistics`; other elements only say that it was written.
+    """
 
     path: Path
 
     def expand(self, input_or_inputs: tuple[PCollection, PCollection]) -> PCollection:
-        """Tallies of what was read, and the `ShardStatistics` of what was written -> None."""
+        """Tallies of what was read, and what the writing step returned -> None."""
         read, written = input_or_inputs
-        kind = tuple[None, tuple[str, Mapping[str, Any]]]
+        kind = tuple[None, tuple[str, Any]]
         return (
             (
                 read | "Read" >> beam.Map(_under, READ).with_output_types(kind),
@@ -76,9 +79,7 @@ def write_examples(
     )
 
 
-def write_tallies(
-    element: tuple[None, Iterable[tuple[str, Mapping[str, Any]]]], path: Path
-) -> None:
+def write_tallies(element: tuple[None, Iterable[tuple[str, Any]]], path: Path) -> None:
     """Adds up both kinds, and writes the sums."""
     _, counted = element
     read: Counter[str] = Counter()
@@ -86,12 +87,12 @@ def write_tallies(
     for kind, values in counted:
         if kind == READ:
             read.update(values)
-        else:
+        elif isinstance(values, Mapping):
             written.append(values)
     tallied = {READ: read, WRITTEN: merge_statistics(written)}
     with whole_file(path) as attempt:
         attempt.write_text(json.dumps(tallied, sort_keys=True), encoding="utf-8")
 
 
-def _under(values: Mapping[str, Any], kind: str) -> tuple[None, tuple[str, Mapping[str, Any]]]:
+def _under(values: object, kind: str) -> tuple[None, tuple[str, Any]]:
     return None, (kind, values)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
@@ -44,7 +45,7 @@ def blocks(language: str) -> list[str]:
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 PIPELINE_COMMANDS = [line for line in COMMANDS if line.startswith(f"{PYTHON}-m pipeline ")]
-RUN, LIKED, BY_TIME, REJECTED, COMPARE, RECOMMEND = PIPELINE_COMMANDS
+RUN, LIKED, BY_TIME, FREQUENCIES, SINCE, REJECTED, COMPARE, RECOMMEND = PIPELINE_COMMANDS
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,18 @@ def test_too_many_rejects_end_as_shown(shop):
     assert shop.done[REJECTED].out == ""
     kept = (shop.directory / "runs/shop/rejects/part-00000.jsonl").read_text()
     assert len(kept.splitlines()) == 3
+
+
+def test_frequencies_are_those_of_all_usable_rows(shop, orders):
+    assert counts(shop.done[FREQUENCIES].out)["rows_read"] == len(orders)
+    table = pq.read_table(shop.directory / "runs/shop/frequencies/frequencies.parquet")
+    assert sum(table["count"].to_pylist()) == len(orders) - 3
+
+
+def test_the_past_counts_beside_the_new_rows(shop, orders):
+    trained = counts(shop.done[SINCE].out)["rows_train"]
+    table = pq.read_table(shop.directory / "runs/shop-next-day/prepared/frequencies.parquet")
+    assert sum(table["count"].to_pylist()) == len(orders) - 3 + trained
 
 
 def test_a_comparison_prints_each_measure_beside_its_limit(shop):

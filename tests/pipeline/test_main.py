@@ -18,7 +18,10 @@ from tests.conftest import SmallRun, write_run
 from tests.preparing import read_examples, rows_of
 from tests.world import write_world
 
-COMMANDS = ["fetch", "prepare", "train", "evaluate", "export", "run", "recommend", "compare"]
+COMMANDS = [
+    *("fetch", "prepare", "frequencies", "train", "evaluate", "export", "run", "recommend"),
+    "compare",
+]
 
 
 @dataclass(frozen=True)
@@ -515,3 +518,32 @@ def test_a_wrong_limit_is_one_line(call, small_run):
     assert call("compare", prepared, prepared, "--limit", "speed=1").error.startswith(
         "--limit speed=1: give one of divergence, oov_rate"
     )
+
+
+# Counting alone, and after the past
+
+
+def test_frequencies_are_counted_alone(call, unrun):
+    told = call("frequencies", unrun.config)
+    assert told.code == 0
+    assert "candidates\t30" in told.out.splitlines()
+    assert left_in(unrun) == ["frequencies"]
+    counts = [row["count"] for row in rows_of(unrun.work_dir / "frequencies/frequencies.parquet")]
+    assert sum(counts) == pq.read_metadata(unrun.world.interactions).num_rows
+
+
+def test_what_was_counted_before_is_added(call, unrun, small_run):
+    past = small_run.work_dir / "prepared"
+    assert call("prepare", unrun.config, "--since", past).code == 0
+    assert call("prepare", unrun.config, "--set", f"since='{past}'").code == 0
+    rows = pq.read_metadata(unrun.world.interactions).num_rows
+    past_rows = pq.read_metadata(small_run.world.interactions).num_rows
+    counts = [row["count"] for row in rows_of(unrun.work_dir / "prepared/frequencies.parquet")]
+    trained = len(read_examples(unrun.work_dir / "prepared", "train"))
+    assert trained < rows
+    assert sum(counts) == past_rows + trained
+
+
+def test_a_past_that_is_not_there_is_one_line(call, unrun):
+    told = call("prepare", unrun.config, "--since", unrun.work_dir / "none").error
+    assert "none: no complete artifact here" in told
