@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.columns import ID_TYPE
+from components.compiled import compiled
 from components.interactions import SPLIT, TIMESTAMP
 from components.shards import ids, numbers
 from components.splits import SPLITS, TRAIN
@@ -46,6 +47,7 @@ OCCURRENCES_SCHEMA = pa.schema(
 
 _ONE = 1 << 30
 """Mass of a row at the start of its period."""
+_DENSE, _FEW_ROWS = 8, 1_000
 _MICROSECONDS_A_DAY = 86_400_000_000
 
 
@@ -69,19 +71,47 @@ def occurrences(shard: pa.Table, column: str, half_life_days: float | None) -> p
     spans = int(periods.max(initial=0)) - first + 1
     number, split = numbers(shard, column).astype(np.int64), shard[SPLIT].to_numpy()
     key = (number * len(SPLITS) + split) * spans + (periods - first)
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-    keys = key[order][starts]
+    keys, counts, mass = _added_up(key, masses, len(ids(shard, column)) * len(SPLITS) * spans)
     return pa.table(
         {
             VALUE: ids(shard, column).take(pa.array(keys // spans // len(SPLITS))),
             SPLIT: (keys // spans % len(SPLITS)).astype(np.int8),
             PERIOD: (keys % spans + first).astype(np.int32),
-            COUNT: np.diff(starts, append=len(key)),
-            MASS: np.add.reduceat(masses[order], starts) if len(starts) else masses,
+            COUNT: counts,
+            MASS: mass,
         },
         schema=OCCURRENCES_SCHEMA,
     )
+
+
+def _added_up(
+    keys: np.ndarray, masses: np.ndarray, bound: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct keys, ascending, with how many rows and how much mass each has.
+
+    Keys below a `bound` that is not much larger than their number are counted in place, which takes
+    a tenth of the time of sorting them.
+    """
+    if bound <= _DENSE * max(len(keys), _FEW_ROWS):
+        counts, mass = _count_in_place(keys, masses, bound)
+        shown = np.flatnonzero(counts)
+        return shown, counts[shown], mass[shown]
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    counts = np.diff(starts, append=len(keys))
+    return keys[order][starts], counts, np.add.reduceat(masses[order], starts)
+
+
+@compiled
+def _count_in_place(
+    keys: np.ndarray, masses: np.ndarray, bound: int
+) -> tuple[np.ndarray, np.ndarray]:
+    counts = np.zeros(bound, np.int64)
+    mass = np.zeros(bound, np.int64)
+    for row in range(len(keys)):
+        counts[keys[row]] += 1
+        mass[keys[row]] += masses[row]
+    return counts, mass
 
 
 def periods_and_masses(

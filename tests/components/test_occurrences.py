@@ -95,6 +95,14 @@ def test_times_before_1970_have_periods_too():
     assert found.weights.tolist() == [0.25]
 
 
+@given(ROWS, st.sampled_from([0.5, 7.0]))
+def test_sorting_and_counting_in_place_agree(rows, half_life):
+    dense = counted(rows, half_life)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("components.occurrences._DENSE", 0)
+        assert counted(rows, half_life).equals(dense)
+
+
 def test_nothing_merged_is_nothing():
     assert merge_occurrences([]).num_rows == 0
     assert weigh(merge_occurrences([]), VALUES, [TRAIN], 7.0, 0).weights.tolist() == [0.0] * 5
