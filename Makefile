@@ -10,13 +10,14 @@ REST_PORT ?= 8501
 TITLES ?= runs/ml100k/prepared/candidates.parquet
 QUERY ?= 196
 EXCLUDE ?= 242,302
+SIZE ?= 1M
 PRISM := .runners/prism
 PRISM_MODULE := github.com/apache/beam/sdks/v2
 PRISM_VERSION := v2.77.0
 PRISM_SUM := h1:RsC61pHEvtySEHAURQyP/+CVOJm/hy5hewuG9JF0+Ow=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve ask test test-runners check lock clean
+.PHONY: help setup run serve ask test test-runners check lock clean bench-beam
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +72,9 @@ lock: setup ## Resolves the requirements anew
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	  --custom-compile-command "make lock" --output-file requirements-serve.lock
 
+bench-beam: setup ## The preparation beside DuckDB, polars and element-wise Beam; SIZE=10M for more
+	$(BIN)/python -m benchmarks.beam $(SIZE)
+
 clean: ## Removes the environment, build leftovers, fetched data and runs
-	rm -rf $(VENV) build *.egg-info data runs .runners .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build *.egg-info data runs benchmarks/data benchmarks/results .runners .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -93,6 +93,11 @@ def checked_text(column: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
     return pc.if_else(pa.array(wrong), nothing, raw).cast(ID_TYPE), wrong
 
 
+def as_dictionary(column: pa.Array) -> pa.DictionaryArray:
+    """The column as a dictionary, so that what holds of a value is found once for all its rows."""
+    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+
+
 def as_ids(column: pa.Array) -> pa.Array:
     """The column as `ID_TYPE`: integers as their digits, booleans as `true` and `false`.
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.blocks import read_blocks, without_mark
-from components.columns import checked_text
+from components.columns import checked_text, is_text
 from components.delimited import CsvConfig, read_delimited, split_header
 from components.errors import DataError
 from components.forms import form_of
@@ -222,7 +222,12 @@ def _parquet_batches(
     piece: Piece, columns: Sequence[str]
 ) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
     first = piece.first_row
-    with open_input(piece.file.path) as source, pq.ParquetFile(source) as file:
+    with open_input(piece.file.path) as source:
+        stored = pq.ParquetFile(source)
+        kinds = stored.schema_arrow
+        # Text is mostly stored as dictionaries: as such it is read, and need not be found anew.
+        text = [name for name in columns if is_text(kinds.field(name).type)]
+        file = pq.ParquetFile(source, metadata=stored.metadata, read_dictionary=text)
         for batch in file.iter_batches(BATCH_ROWS, piece.row_groups, list(columns)):
             yield np.arange(first, first + batch.num_rows), batch
             first += batch.num_rows

@@ -160,9 +160,11 @@ class InteractionsConfig(BaseModel):
 def interactions_schema(*, labelled: bool, split: bool = False) -> pa.Schema:
     """Columns of interactions inside the job.
 
-    `timestamp` is in microseconds since 1970 UTC, `split` an index into `splits.SPLITS`.
+    Ids are dictionaries, `timestamp` is in microseconds since 1970 UTC, `split` an index into
+    `splits.SPLITS`.
     """
-    fields = [(QUERY, ID_TYPE), (CANDIDATE, ID_TYPE), (TIMESTAMP, pa.int64())]
+    ids = pa.dictionary(pa.int32(), ID_TYPE)
+    fields = [(QUERY, ids), (CANDIDATE, ids), (TIMESTAMP, pa.int64())]
     if labelled:
         fields.append((LABEL, pa.float32()))
     if split:

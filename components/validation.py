@@ -15,7 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.columns import as_ids, as_microseconds, as_numbers, checked_text, is_text
+from components.columns import (
+    as_dictionary,
+    as_ids,
+    as_microseconds,
+    as_numbers,
+    checked_text,
+    is_text,
+)
 from components.interactions import (
     CANDIDATE,
     LABEL,
@@ -86,15 +93,16 @@ def normalise(
       order: Time of the file's first row where there is no timestamp column: a row's number is
         added to it.
     """
-    raw, defects = _checked(batch, config)
-    columns: dict[str, pa.Array | np.ndarray] = {
-        QUERY: as_ids(raw[config.query]),
-        CANDIDATE: as_ids(raw[config.candidate]),
-    }
-    defects |= _id_defects(columns[QUERY], MISSING_QUERY, LONG_QUERY, config.max_id_bytes)
-    defects |= _id_defects(
-        columns[CANDIDATE], MISSING_CANDIDATE, LONG_CANDIDATE, config.max_id_bytes
-    )
+    limit = config.max_id_bytes
+    query, defects = _ids(batch[config.query], MISSING_QUERY, LONG_QUERY, limit)
+    candidate, more = _ids(batch[config.candidate], MISSING_CANDIDATE, LONG_CANDIDATE, limit)
+    defects = _either(defects, more)
+    columns: dict[str, pa.Array | np.ndarray] = {QUERY: query, CANDIDATE: candidate}
+    raw: dict[str, pa.Array] = {}
+    for name in config.columns[len(columns) :]:
+        raw[name], wrong = checked_text(batch[name])
+        if wrong is not None:
+            defects = _either(defects, {INVALID_UTF8: wrong})
     if config.timestamp is None:
         columns[TIMESTAMP] = order + rows
     else:
@@ -138,27 +146,35 @@ def malformed_rejects(malformed: MalformedRows) -> pa.Table:
     )
 
 
-def _checked(
-    batch: pa.RecordBatch, config: InteractionsConfig
-) -> tuple[dict[str, pa.Array], dict[str, np.ndarray]]:
-    """The columns, their text checked, and which rows hold text that is no UTF-8."""
-    columns: dict[str, pa.Array] = {}
-    defects: dict[str, np.ndarray] = {}
-    for name in config.columns:
-        columns[name], wrong = checked_text(batch[name])
-        if wrong is not None:
-            defects[INVALID_UTF8] = wrong | defects.get(INVALID_UTF8, False)
-    return columns, defects
+def _ids(
+    column: pa.Array, missing: str, long: str, limit: int
+) -> tuple[pa.DictionaryArray, dict[str, np.ndarray]]:
+    """A column of ids, checked value by value of its dictionary, and the defects of its rows."""
+    encoded = as_dictionary(column)
+    values, wrong = checked_text(encoded.dictionary)
+    ids = as_ids(values)
+    sizes = pc.fill_null(pc.binary_length(ids), 0).to_numpy(zero_copy_only=False)
+    of_values = {
+        INVALID_UTF8: np.zeros(len(ids), bool) if wrong is None else wrong,
+        missing: ids.is_null().to_numpy(zero_copy_only=False),
+        long: sizes > limit,
+    }
+    rows = pc.fill_null(encoded.indices, len(ids)).to_numpy(zero_copy_only=False)
+    defects = {
+        reason: np.append(flags, reason == missing)[rows]
+        for reason, flags in of_values.items()
+        if flags.any() or (reason == missing and encoded.indices.null_count)
+    }
+    indices = encoded.indices.cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(indices, ids), defects
 
 
-def _id_defects(ids: pa.Array, missing: str, long: str, limit: int) -> dict[str, np.ndarray]:
-    defects: dict[str, np.ndarray] = {}
-    if ids.null_count:
-        defects[missing] = ids.is_null().to_numpy(zero_copy_only=False)
-    sizes = pc.binary_length(ids)
-    if (pc.max(sizes).as_py() or 0) > limit:
-        defects[long] = pc.fill_null(sizes, 0).to_numpy(zero_copy_only=False) > limit
-    return defects
+def _either(
+    defects: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The rows that have a defect by one or the other."""
+    both = {reason: defects[reason] | more[reason] for reason in defects.keys() & more.keys()}
+    return {**defects, **more, **both}
 
 
 def _time_defects(

@@ -1,0 +1,1 @@
+"""What measures speed, side by side with peers: `make bench-beam`. Nothing here is installed."""
