@@ -68,27 +68,35 @@ def weights(labels: np.ndarray, config: WeightsConfig) -> np.ndarray:
     """The weight of each row.
 
     Args:
-      labels: `[rows]` finite labels.
+      labels: `[rows]` float32 finite labels.
       config: The rule.
 
     Returns:
-      `[rows]` float32.
+      `[rows]` float32, at most the largest finite one.
 
     Example:
       >>> steps = [{"from_label": 3, "weight": 0.5}, {"from_label": 5, "weight": 1}]
       >>> rule = StepWeights.model_validate({"kind": "steps", "steps": steps})
-      >>> print(weights(np.array([1.0, 3.0, 4.0, 5.0]), rule))
+      >>> print(weights(np.array([1, 3, 4, 5], np.float32), rule))
       [0.  0.5 0.5 1. ]
 
     References:
       Hu et al., Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008: the linear and
       the logarithmic rule.
     """
+    with np.errstate(over="ignore"):
+        found = _unbounded(labels.astype(np.float64), config)
+        return np.minimum(found, np.finfo(np.float32).max).astype(np.float32)
+
+
+def _unbounded(labels: np.ndarray, config: WeightsConfig) -> np.ndarray:
+    """`[rows]` float64, infinite where a weight is beyond any float."""
     if isinstance(config, StepWeights):
         of_step = np.array([0.0, *(step.weight for step in config.steps)])
-        bounds = np.array([step.from_label for step in config.steps])
-        return of_step[np.searchsorted(bounds, labels, side="right")].astype(np.float32)
-    positive = np.maximum(labels, 0).astype(np.float64)
+        # As labels are: the float32 of 0.7 is less than 0.7, and shall reach a step from there.
+        bounds = np.array([step.from_label for step in config.steps], np.float32)
+        return of_step[np.searchsorted(bounds, labels, side="right")]
+    positive = np.maximum(labels, 0)
     if isinstance(config, LogWeights):
         positive = np.log1p(positive / config.epsilon)
-    return (1 + config.alpha * positive).astype(np.float32)
+    return 1 + config.alpha * positive

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.weights import WeightsConfig, weights
 
-LABELS = np.array([-1.0, 0.0, 1.0, 3.0, 4.5])
+LABELS = np.array([-1.0, 0.0, 1.0, 3.0, 4.5], np.float32)
 
 
 def rule(**values):
@@ -16,6 +16,25 @@ def rule(**values):
 def test_a_step_reaches_from_its_label_to_the_next():
     steps = [{"from_label": 0, "weight": 0.25}, {"from_label": 3, "weight": 2}]
     assert weights(LABELS, rule(kind="steps", steps=steps)).tolist() == [0, 0.25, 0.25, 2, 2]
+
+
+@pytest.mark.parametrize("label", [0.7, 4.1, -0.7, 1e-3, 1 / 3])
+def test_a_label_reaches_the_step_from_that_very_label(label):
+    steps = [{"from_label": label, "weight": 2}]
+    assert weights(np.array([label], np.float32), rule(kind="steps", steps=steps)).tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "linear", "alpha": 1e300},
+        {"kind": "log", "alpha": 1e300, "epsilon": 1e-300},
+        {"kind": "steps", "steps": [{"from_label": 0, "weight": 1e39}]},
+    ],
+)
+def test_a_weight_is_finite_however_large_the_label(values):
+    found = weights(np.array([1e38], np.float32), rule(**values))
+    assert found.tolist() == [np.finfo(np.float32).max]
 
 
 def test_linear_weights_grow_with_the_label():
