@@ -26,6 +26,7 @@ from models.features import (
 )
 
 _TRIGRAM = 3
+_LARGEST = float(np.finfo(np.float32).max)
 _NOT_WORD = r"[^\p{L}\p{N}]+"
 
 
@@ -67,7 +68,7 @@ def encode_features(table: pa.Table, features: Sequence[Feature], weights: np.nd
             case NumericFeature():
                 column = _buckets(raw, feature)
             case StandardisedFeature():
-                numbers = pc.fill_null(raw, float("nan")).to_numpy(zero_copy_only=False)
+                numbers = _within_float32(pc.fill_null(raw, float("nan")))
                 moments = weighted_moments(numbers, weights)
                 encoded.moments[feature.name] = moments
                 column = _standardised(numbers, moments)
@@ -94,8 +95,11 @@ def weighted_moments(numbers: np.ndarray, weights: np.ndarray) -> Moments:
     numbers, weights = numbers[known], weights[known]
     if not len(numbers):
         return Moments(0.0, 1.0)
-    mean = float(np.average(numbers, weights=weights))
-    return Moments(mean, float(np.average((numbers - mean) ** 2, weights=weights)))
+    # From one of them: so a number that never changes has variance 0, and no rounding in its place.
+    origin = numbers[0]
+    mean = np.average(numbers - origin, weights=weights)
+    variance = np.average((numbers - origin - mean) ** 2, weights=weights)
+    return Moments(float(origin + mean), float(variance))
 
 
 def _vocabulary(values: pa.Array, feature: CategoricalFeature | ListFeature) -> pa.Table:
@@ -126,9 +130,16 @@ def _buckets(numbers: pa.Array, feature: NumericFeature) -> pa.Array:
     return pa.array(np.where(np.isnan(values), UNKNOWN_ROW, buckets), pa.int32())
 
 
+def _within_float32(numbers: pa.Array) -> np.ndarray:
+    """The numbers; NaN in place of those that are infinite, or farther than a float32 goes."""
+    values = numbers.to_numpy(zero_copy_only=False)
+    return np.where(np.abs(values) <= _LARGEST, values, np.nan)
+
+
 def _standardised(numbers: np.ndarray, moments: Moments) -> pa.Array:
     deviation = np.sqrt(moments.variance) or 1.0
-    return pa.array(np.nan_to_num((numbers - moments.mean) / deviation).astype(np.float32))
+    standardised = np.nan_to_num((numbers - moments.mean) / deviation)
+    return pa.array(np.clip(standardised, -_LARGEST, _LARGEST).astype(np.float32))
 
 
 def _tokens(text: pa.Array, feature: TextFeature) -> pa.ListArray:

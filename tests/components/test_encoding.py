@@ -140,6 +140,26 @@ def test_a_number_that_never_changes_is_zero(tmp_path):
     assert encoded(tmp_path, price, [7.0, 7.0]) == ([0.0, 0.0], [])
 
 
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 50), min_size=1, max_size=30))
+def test_rounding_is_no_variance(hundredths, weights):
+    moments = weighted_moments(np.full(len(weights), hundredths / 100), np.array(weights))
+    assert (moments.mean, moments.variance) == (hundredths / 100, 0.0)
+
+
+@pytest.mark.parametrize("far", [math.inf, -math.inf, 1e39, -1e200])
+def test_a_number_beyond_float32_is_missing(tmp_path, far):
+    price = StandardisedFeature(name="price", kind="standardised")
+    found = encode(tmp_path, price, [2.0, far, 4.0])
+    assert (found.moments["price"].mean, found.moments["price"].variance) == (3.0, 1.0)
+    assert found.columns["price"].to_pylist() == [-1.0, 0.0, 1.0]
+
+
+def test_a_standardised_number_is_finite_however_small_the_deviation(tmp_path):
+    price = StandardisedFeature(name="price", kind="standardised")
+    found = encode(tmp_path, price, [0.0, 1e-30, 1e30], weights=[1, 1, 0])
+    assert found.columns["price"].to_pylist() == [-1.0, 1.0, np.finfo(np.float32).max]
+
+
 def test_without_training_rows_moments_change_nothing():
     moments = weighted_moments(np.array([np.nan, 3.0]), np.array([4, 0]))
     assert (moments.mean, moments.variance) == (0.0, 1.0)
