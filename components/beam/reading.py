@@ -19,7 +19,7 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 from components.beam.tables import MergeTables
 from components.delimited import CsvConfig
 from components.files import Piece, read_piece
-from components.interactions import SPLIT, InteractionsConfig
+from components.interactions import SPLIT, InteractionsConfig, interactions_schema
 from components.malformed import MalformedRows
 from components.ranges import Frames, Range, locate, survey_range
 from components.rejects import first_rejects, write_rejects
@@ -144,17 +144,24 @@ def read_source(source: Source, config: InteractionsConfig) -> Iterator[pa.Table
     malformed = MalformedRows(REJECT_SAMPLES)
     for numbers, batch in read_piece(source.piece, config.columns, config.csv, malformed):
         rows = normalise(batch, numbers, config, order=order)
-        kept = rows.kept
-        if source.split is not None:
-            kept = kept.append_column(SPLIT, pa.array(np.full(len(kept), source.split, np.int8)))
-        yield kept
+        yield _with_split(rows.kept, source.split)
         if rows.rejects.num_rows:
             yield TaggedOutput(REJECTED, (source.part, rows.rejects))
         yield _tallied(rows.rows_read, rows.below_min_label, rows.rejected)
     if malformed.rows:
+        # There may have been no batch at all, and a log of no table would have no shard.
+        nothing = interactions_schema(labelled=config.label is not None).empty_table()
+        yield _with_split(nothing, source.split)
         yield TaggedOutput(REJECTED, (source.part, malformed_rejects(malformed)))
         count = len(malformed.rows)
         yield _tallied(count, 0, {MALFORMED_ROW: count})
+
+
+def _with_split(rows: pa.Table, split: int | None) -> pa.Table:
+    """The rows, with the split of their file where files are split already."""
+    if split is None:
+        return rows
+    return rows.append_column(SPLIT, pa.array(np.full(len(rows), split, np.int8)))
 
 
 def _tallied(read: int, below: int, rejected: Mapping[str, int]) -> TaggedOutput:
