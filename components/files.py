@@ -229,8 +229,17 @@ def _parquet_batches(
         text = [name for name in columns if is_text(kinds.field(name).type)]
         file = pq.ParquetFile(source, metadata=stored.metadata, read_dictionary=text)
         for batch in file.iter_batches(BATCH_ROWS, piece.row_groups, list(columns)):
-            yield np.arange(first, first + batch.num_rows), batch
+            yield np.arange(first, first + batch.num_rows), _without_views(batch)
             first += batch.num_rows
+
+
+def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with views of text as their bytes: Arrow can choose no rows of a view."""
+    for index, name in enumerate(batch.schema.names):
+        kind = batch[name].type
+        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+            batch = batch.set_column(index, name, batch[name].cast(pa.large_binary()))
+    return batch
 
 
 def _delimited_batches(

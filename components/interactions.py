@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FiniteFloat,
     model_validator,
 )
 
@@ -93,7 +94,7 @@ class InteractionsConfig(BaseModel):
     """Rows with a longer id are rejected: it is more likely a mistake in the log than an id."""
     label: ColumnName | None = None
     """Column of a number that says how much the query liked the candidate."""
-    min_label: float | None = None
+    min_label: FiniteFloat | None = None
     """Rows with a lower label are left out; they count as no defect."""
     weights: WeightsConfig | None = None
     """How a label becomes the weight of its row in training; all weigh the same without it."""

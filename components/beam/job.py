@@ -191,7 +191,8 @@ def _check_splits(config: PreparationConfig, counts: Mapping[str, int]) -> None:
             raise DataError(
                 f"{how} leaves no row to {split}: of {counts['rows_read']} rows read, "
                 f"{counts['rows_rejected']} were rejected, {counts['rows_below_min_label']} lay "
-                f"below `data.min_label`, and {sizes} remain. Give more rows, or split otherwise."
+                f"below `data.min_label`, {counts['rows_filtered']} were left out by `filters`, "
+                f"and {sizes} remain. Give more rows, or split otherwise."
             )
 
 

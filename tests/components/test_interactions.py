@@ -1,4 +1,5 @@
 import datetime
+import math
 
 import pytest
 from pydantic import ValidationError
@@ -41,6 +42,7 @@ def test_the_config_survives_a_round_trip(config):
         ({}, "`train` names no file"),
         ({"interactions": ["a"], "timestamp": None}, "`timestamp` must name a column"),
         ({"interactions": ["a"], "min_label": 3}, "`min_label` needs `label`"),
+        ({"interactions": ["a"], "label": "c", "min_label": math.nan}, "finite number"),
         ({"interactions": ["a"], "label": "user"}, "must name different columns"),
         ({"interactions": ["a"], "max_id_bytes": 0}, "greater than 0"),
         ({"interactions": ["a"], "earliest": "soon"}, "Input should be a valid datetime"),

@@ -155,6 +155,17 @@ def test_the_bytes_do_not_depend_on_files_row_groups_or_the_order_of_rows(
     assert digests(tmp_path / "out") == digests(directory)
 
 
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view(), pa.large_string()])
+def test_text_of_any_type_gives_the_same_bytes(prepared, world, tmp_path, kind):
+    table = pq.read_table(world.interactions)
+    for index, name in enumerate(["query_id", "candidate_id"]):
+        table = table.set_column(index, name, table[name].cast(kind))
+    pq.write_table(table, tmp_path / "log.parquet")
+    data = {"interactions": [str(tmp_path / "log.parquet")], **COLUMNS}
+    run(make_config(world, data=data), tmp_path / "typed")
+    assert digests(tmp_path / "typed") == digests(prepared[0])
+
+
 def test_csv_gives_the_bytes_that_parquet_gives(prepared, tmp_path):
     directory, _ = prepared
     run(make_config(write_world(tmp_path / "csv", format="csv")), tmp_path / "out")

@@ -125,6 +125,22 @@ def test_too_many_malformed_rows_fail(world, tmp_path):
     )
 
 
+def test_a_log_of_malformed_rows_alone_is_told_like_any_bad_log(world, tmp_path):
+    (tmp_path / "log.csv").write_text("query_id,candidate_id,timestamp\n" + "a,b\n" * 5)
+    data = {"interactions": [str(tmp_path / "log.csv")], **COLUMNS}
+    with pytest.raises(DataError, match=r"5 of 5 rows .* \(5 malformed_row\): 100\.00%"):
+        run(make_config(world, data=data), tmp_path / "work" / "prepared")
+    lenient = make_config(world, data={**data, "max_reject_share": 1})
+    with pytest.raises(DataError, match="no row to train: of 5 rows read, 5 were rejected"):
+        run(lenient, tmp_path / "work" / "again")
+
+
+def test_filters_that_leave_nothing_are_named(world, tmp_path):
+    config = make_config(world, filters={"min_query_rows": 1_000})
+    with pytest.raises(DataError, match=r"546 were left out by `filters`, and 0 train, 0 val"):
+        run(config, tmp_path / "out")
+
+
 def test_a_malformed_row_of_a_side_table_is_an_error(world, tmp_path):
     (tmp_path / "queries.csv").write_text("query_id,age\nq1,30\nq2\n")
     queries = {"files": [str(tmp_path / "queries.csv")], "id": "query_id"}
