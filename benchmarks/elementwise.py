@@ -1,5 +1,8 @@
 """The same jobs as most people write them in Beam: one Python object a row."""
 
+# pyright: reportArgumentType=false
+# (Beam types every `a | b` as a PValue, whatever it is)
+
 from __future__ import annotations
 
 import json
