@@ -1,7 +1,7 @@
 """The preparation's jobs beside their peers: `make bench-beam`, `make bench-beam SIZE=10M`.
 
 Every contender runs in a process of its own on the same files, several times in turn; the median of
-its CPU seconds counts, imports left out. Each row prints both figures and their ratio beside the
+its CPU seconds counts, its code loaded before. Each row prints both figures and their ratio beside the
 bar; below a bar the command ends with 1. The element-wise jobs take minutes a million rows: they
 always run on `ELEMENTWISE_ROWS`, beside ours on as many.
 """
@@ -47,7 +47,7 @@ class Line:
 
 def measure(name: str, job: str, rows: int) -> Figures:
     """Runs one contender once."""
-    data = RESULTS.parent / "data" / str(rows)
+    data = RESULTS.parent / "data"
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "benchmarks.contenders", name, job, str(rows), str(data)]
         done = subprocess.run([*command, directory], capture_output=True, text=True, check=False)
