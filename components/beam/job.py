@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from apache_beam.pvalue import PCollection
 from components import ranges
 from components.artifacts import Counts
 from components.beam.arranging import ArrangeByQuery, FindCuts, FindKept, SplitShards
+from components.beam.failures import worker_errors_told
 from components.beam.ranking import CountCandidates, RankTraining
 from components.beam.reading import Cut, ReadInteractions, Source
 from components.beam.writing import READ, WRITTEN, WriteExamples, WriteTallies
@@ -68,10 +68,6 @@ _READ = (
     "rows_rejected",
     *(f"rejected_{reason}" for reason in REASONS),
 )
-_RAISED = re.compile(
-    rf"{re.escape(DataError.__module__)}\.{DataError.__name__}: (.*)$", re.MULTILINE
-)
-_STEP = re.compile(r" \[while running '.*'\]$")
 
 
 def prepare(
@@ -209,20 +205,15 @@ def _run_job(
     Raises:
       DataError: A worker found an input file that cannot be used.
     """
-    try:
-        with (
-            job_directory(directory) as own,
-            beam.Pipeline(options=options) as pipeline,
-        ):
-            read = ReadInteractions(sources, cuts, config.data, own / REJECTS)
-            rows, tallies = pipeline | "ReadInteractions" >> read
-            counted = compose(rows, own)
-            (tallies, counted) | "WriteTallies" >> WriteTallies(own / _TALLIES)
-    except Exception as error:
-        sentence = _data_error(error)
-        if sentence is None:
-            raise
-        raise DataError(sentence) from error
+    with (
+        worker_errors_told(),
+        job_directory(directory) as own,
+        beam.Pipeline(options=options) as pipeline,
+    ):
+        read = ReadInteractions(sources, cuts, config.data, own / REJECTS)
+        rows, tallies = pipeline | "ReadInteractions" >> read
+        counted = compose(rows, own)
+        (tallies, counted) | "WriteTallies" >> WriteTallies(own / _TALLIES)
     path = directory / _TALLIES
     if not path.exists():  # nothing was read, not one batch without rows: so nothing was grouped
         return {READ: {}, WRITTEN: {}}
@@ -268,15 +259,3 @@ def _compose_preparation(
     to_write = shards | "SplitToWrite" >> SplitShards(config.split, kept, split_at)
     ranked = counted | "RankTraining" >> RankTraining([queries, candidates], directory)
     return to_write | "WriteExamples" >> WriteExamples(ranked, writer)
-
-
-def _data_error(error: Exception) -> str | None:
-    """The sentence of the `DataError` that a worker raised, if it was one.
-
-    A runner in this process hands on the error, others its traceback as text, whose last line it
-    is; both add the step that was running.
-    """
-    if isinstance(error, DataError):
-        return _STEP.sub("", str(error))
-    raised = _RAISED.search(str(error))
-    return raised and _STEP.sub("", raised[1])
