@@ -11,6 +11,7 @@ carries the recipe's fingerprint is not run again.
       checkpoint/   Checkpoint   the trained weights, metrics.jsonl, TensorBoard events
       metrics/      Metrics      metrics.json
       export/       ServingModel the SavedModel that is published
+      precomputed/  Precomputed  what the published model answers every query
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from components.whole_files import remove_tree
 MANIFEST = "manifest.json"
 METRICS_FILE = "metrics.json"
 MODEL = "model"
+CANDIDATES = "candidates"
 SCHEMA_VERSION = 1
 
 Counts = Mapping[str, int | float]
@@ -291,6 +293,17 @@ class ServingModel(Artifact):
     def saved_model(self) -> Path:
         """The SavedModel directory that becomes a version."""
         return self.path / MODEL
+
+
+class Precomputed(Artifact):
+    """What a published model answers every query of the prepared data, as Parquet files."""
+
+    kind = "precomputed"
+
+    @property
+    def candidates(self) -> Path:
+        """Directory of the files: columns `query_id`, `candidate_ids`, `scores`."""
+        return self.path / CANDIDATES
 
 
 class Dataset(Artifact):

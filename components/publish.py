@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from components.artifacts import ServingModel
+from components.errors import ArtifactError
 from components.export import manifest_path
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,20 @@ def versions(model_dir: Path) -> list[int]:
     """The published versions, ascending."""
     names = [entry.name for entry in model_dir.iterdir() if entry.is_dir()]
     return sorted(int(name) for name in names if name.isdecimal())
+
+
+def newest_version(model_dir: Path) -> Path:
+    """The directory of the newest published version.
+
+    Raises:
+      ArtifactError: Nothing is published.
+    """
+    published = versions(model_dir) if model_dir.is_dir() else []
+    if not published:
+        raise ArtifactError(
+            f"{model_dir}: no version is published here; publish one with `python -m pipeline run`."
+        )
+    return model_dir / str(published[-1])
 
 
 def _provenance(saved_model: Path) -> object:

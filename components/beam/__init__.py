@@ -1,6 +1,9 @@
-"""The Beam job of the preparation: the only modules that need Beam beside `pipeline/runners.py`.
+"""The Beam jobs: the only modules that need Beam beside `pipeline/runners.py`.
 
-job --> reading, arranging, ranking, writing --> the plain functions of `components`
-                       |
-                     tables: how a table crosses from one step to the next
+job    --> reading, arranging, ranking, writing --+--> the plain functions of `components`
+asking -------------------------------------------+
+           |                  |
+         tables: how a        failures: what a worker raised,
+         table crosses from   as the driver sees it
+         one step to the next
 """

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from components.artifacts import ServingModel
-from components.publish import publish, versions
+from components.errors import ArtifactError
+from components.publish import newest_version, publish, versions
 
 
 @pytest.fixture
@@ -85,3 +86,23 @@ def test_a_version_that_another_publisher_took_meanwhile_is_not_touched(
     assert publish(models[0], base).name == "2"
     assert (base / "1" / "saved_model.pb").read_text() == "the other's"
     assert sorted(path.name for path in base.iterdir()) == ["1", "2"]
+
+
+def test_the_newest_version_is_the_largest_number(models, tmp_path):
+    base = tmp_path / "published"
+    publish(models[0], base).rename(base / "9")
+    assert newest_version(base) == base / "9"
+    assert publish(models[1], base) == newest_version(base) == base / "10"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_where_nothing_is_published_there_is_no_newest_version(tmp_path, there):
+    base = tmp_path / "published"
+    if there:
+        (base / ".publishing-7").mkdir(parents=True)
+        (base / "1").touch()
+    with pytest.raises(ArtifactError) as told:
+        newest_version(base)
+    assert str(told.value) == (
+        f"{base}: no version is published here; publish one with `python -m pipeline run`."
+    )

@@ -100,6 +100,21 @@ def export_retriever(path: Path, offset: float = 0.0) -> Path:
     return path
 
 
+class Doubler(tf.Module):
+    """A model that retrieves nothing."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def double(self, x):
+        return {"y": 2 * x}
+
+
+def export_doubler(path: Path, signature: str) -> Path:
+    """Exports a model whose one signature has neither the inputs nor the outputs of ours."""
+    module = Doubler()
+    tf.saved_model.save(module, str(path), signatures={signature: module.double})
+    return path
+
+
 def publish(source: Path, base_path: Path, version: int) -> Path:
     """Puts a version in place by a rename, as publishing does."""
     base_path.mkdir(exist_ok=True)
