@@ -1,4 +1,5 @@
 """Composes the components into runs, and is the command line.
 
 TOML --config.py--> Run --steps.py--> prepared -> checkpoint -> metrics -> export -> published
+                                                                                      -> precomputed
 """

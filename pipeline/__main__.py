@@ -48,6 +48,9 @@ BeamArguments = Annotated[
     list[str] | None, typer.Argument(metavar="-- BEAM OPTIONS", help="Options of Beam.")
 ]
 
+_MOST_K = 2**31 - 1
+"""`k` crosses the edge of the model as an int32."""
+
 
 class DatasetName(StrEnum):
     """The data sets that can be fetched."""
@@ -180,6 +183,43 @@ def recommend(
     embedded = steps.embedded(run, prepared, steps.train(run, prepared))
     queries = write_recommendations(embedded, prepared, split.value, k, out)
     print(f"{queries} queries: {out}")
+
+
+@app.command()
+def precompute(
+    config: ConfigPath,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k", min=1, max=_MOST_K, help="Candidates a query; `export.k` of the run by default."
+        ),
+    ] = None,
+    exclude_seen: Annotated[
+        bool,
+        typer.Option(
+            "--exclude-seen/--keep-seen", help="Whether what a query interacted with is left out."
+        ),
+    ] = True,
+    beam: BeamArguments = None,
+    overrides: Overrides = None,
+) -> None:
+    """Writes what the newest published model answers every query, with Beam, as Parquet files.
+
+    The answers are those of a server. A query that the model does not know is answered as one
+    without a past.
+    """
+    from components.precompute import Question
+    from pipeline import steps
+
+    run = _load(config, overrides)
+    options = _options(beam)
+    version = steps.published(run)
+    prepared = steps.prepare(run, options)
+    question = Question(k or run.export.k, exclude_seen)
+    precomputed, rate = steps.precompute(run, prepared, version, question, options)
+    queries = precomputed.manifest.counts["queries"]
+    at = "" if rate is None else f" at {rate:.0f} rows/s"
+    print(f"{queries} queries of version {version.name}{at}: {precomputed.candidates}")
 
 
 @app.command()

@@ -3,10 +3,14 @@
 files --prepare--> Prepared --train--> Checkpoint --evaluate--> Metrics
 |                    |
 +------- export -----+--> ServingModel --publish--> <model_dir>/<version>/
+                     |                                      |
+                     +------------ precompute --------------+--> Precomputed
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +19,19 @@ from pydantic import BaseModel
 
 from components import evaluation, training
 from components import export as exporting
+from components import precompute as precomputing
 from components import preparation as preparing
 from components import publish as publishing
-from components.artifacts import Checkpoint, Counts, Frequencies, Metrics, Prepared, ServingModel
-from components.beam import job
+from components.artifacts import (
+    Checkpoint,
+    Counts,
+    Frequencies,
+    Metrics,
+    Precomputed,
+    Prepared,
+    ServingModel,
+)
+from components.beam import asking, job
 from components.catalogue import Past
 from components.embedded import Embedded
 from components.model import build_model, restore
@@ -29,6 +42,8 @@ from pipeline.config import Run
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
+
+_log = logging.getLogger(__name__)
 
 
 def prepare(run: Run, options: PipelineOptions) -> Prepared:
@@ -124,6 +139,50 @@ def export(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> ServingModel
 def publish(run: Run, model: ServingModel) -> Path:
     """Puts the exported model where the server looks for new versions."""
     return publishing.publish(model, run.model_dir)
+
+
+def published(run: Run) -> Path:
+    """The newest version that is published."""
+    return publishing.newest_version(run.model_dir)
+
+
+def precompute(
+    run: Run,
+    prepared: Prepared,
+    version: Path,
+    question: precomputing.Question,
+    options: PipelineOptions,
+) -> tuple[Precomputed, float | None]:
+    """Asks a published version for the candidates of every query, with a Beam job.
+
+    Returns:
+      The answers, and the queries a second of the job; None where it was not run again.
+    """
+    rate: float | None = None
+
+    def build(directory: Path) -> Counts:
+        nonlocal rate
+        started = time.monotonic()
+        with runners.failures_told(options):
+            counts = asking.precompute(question, version, prepared, directory, options)
+        seconds = time.monotonic() - started
+        rate = counts["queries"] / seconds
+        _log.info(
+            "precomputed version=%s queries=%d seconds=%.1f rows_per_s=%.0f",
+            version.name,
+            counts["queries"],
+            seconds,
+            rate,
+        )
+        return counts
+
+    precomputed = Precomputed.make(
+        run.work_dir / "precomputed",
+        precomputing.describe(question),
+        precomputing.input_digests(prepared, version),
+        build,
+    )
+    return precomputed, rate
 
 
 def embedded(run: Run, prepared: Prepared, checkpoint: Checkpoint) -> Embedded:

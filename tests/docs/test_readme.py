@@ -113,7 +113,7 @@ def test_the_python_example_runs(server):
 
 def test_both_command_lines_show_their_commands():
     for module, shown in (
-        ("pipeline", "fetch prepare train evaluate export run recommend"),
+        ("pipeline", "fetch prepare train evaluate export run recommend precompute"),
         ("serving", "serve ask"),
     ):
         told = subprocess.run(

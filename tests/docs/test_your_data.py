@@ -45,7 +45,9 @@ def blocks(language: str) -> list[str]:
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 PIPELINE_COMMANDS = [line for line in COMMANDS if line.startswith(f"{PYTHON}-m pipeline ")]
-RUN, LIKED, BY_TIME, FREQUENCIES, SINCE, REJECTED, COMPARE, RECOMMEND = PIPELINE_COMMANDS
+(RUN, LIKED, BY_TIME, FREQUENCIES, SINCE, REJECTED, COMPARE, RECOMMEND, PRECOMPUTE) = (
+    PIPELINE_COMMANDS
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def test_a_run_prints_metrics_customers_places_and_the_next_commands(shop):
 
 def test_everything_lies_where_the_page_says(shop):
     paths = re.findall(r"^\| `(runs/\S+)` \|", PAGE, re.MULTILINE)
-    assert len(paths) == 5
+    assert len(paths) == 6
     assert all((shop.directory / path).exists() for path in paths)
     assert (shop.directory / "runs/shop/checkpoint/metrics.jsonl").exists()
     for path in paths[:2]:
@@ -207,6 +209,22 @@ def test_recommendations_are_one_line_a_customer(shop, orders):
     assert {line.split("\t")[0] for line in lines} == bought.keys() - {""}
     assert {len(line.split("\t")[1].split(" ")) for line in lines} == {5}
     assert "made artifact" not in shop.done[RECOMMEND].err
+
+
+def test_precomputed_candidates_are_one_row_a_customer(shop, orders):
+    rate = r" at \d+ rows/s"
+    shown, told = blocks("text")[2], shop.done[PRECOMPUTE].out
+    assert re.sub(rate, "", told) == re.sub(rate, "", shown)
+    assert len(re.findall(rate, told)) == len(re.findall(rate, shown)) == 1
+    rows = pq.read_table(shop.directory / "runs/shop/precomputed/candidates").to_pylist()
+    bought = {row["customer"]: set() for row in orders}
+    for row in orders:
+        if row["bought_at"] != "yesterday":  # a bad row, which is left out
+            bought[row["customer"]].add(row["product"])
+    assert {row["query_id"] for row in rows} == bought.keys() - {""}
+    assert {len(row["candidate_ids"]) for row in rows} == {5}
+    assert list(rows[0]) == ["query_id", "candidate_ids", "scores"]
+    assert all(not bought[row["query_id"]] & set(row["candidate_ids"]) for row in rows)
 
 
 # What the page shows of the example

@@ -16,11 +16,12 @@ from pipeline import __main__ as cli
 from pipeline import config, steps
 from tests.conftest import SmallRun, write_run
 from tests.preparing import read_examples, rows_of
+from tests.serving.harness import export_doubler
 from tests.world import write_world
 
 COMMANDS = [
     *("fetch", "prepare", "frequencies", "train", "evaluate", "export", "run", "recommend"),
-    "compare",
+    *("precompute", "compare"),
 ]
 
 
@@ -160,6 +161,14 @@ def test_recommending_for_rows_that_were_trained_on_is_refused(call, unrun, tmp_
     assert not unrun.work_dir.exists()
 
 
+def test_precomputing_where_nothing_is_published_is_one_line(call, unrun):
+    assert call("precompute", unrun.config).error == (
+        f"{unrun.work_dir / 'published'}: no version is published here; publish one with "
+        "`python -m pipeline run`."
+    )
+    assert not unrun.work_dir.exists()
+
+
 def test_a_directory_to_write_recommendations_to_is_refused(call, unrun, tmp_path):
     told = call("recommend", unrun.config, "--out", tmp_path).error
     assert told == f"--out {tmp_path}: this is a directory; name a file."
@@ -289,6 +298,8 @@ def test_what_a_worker_found_ends_with_our_own_sentence(call, unrun):
         (["run", "run.toml", "--runner=FlinkRunner"], "No such option: --runner"),
         (["recommend", "run.toml", "--out", "x", "--k", "0"], "Invalid value for '--k'"),
         (["recommend", "run.toml", "--out", "x", "--split", "train"], "'train' is not one of"),
+        (["precompute", "run.toml", "--k", "0"], "Invalid value for '--k'"),
+        (["precompute", "run.toml", "--k", str(2**31)], "Invalid value for '--k'"),
         (["fetch", "ml-1b"], "'ml-1b' is not one of"),
         (["publish"], "No such command 'publish'"),
     ],
@@ -311,6 +322,7 @@ def test_a_wrong_use_of_the_command_line_ends_with_code_2(call, arguments, told)
         (["export"], "Exports the model and checks it"),
         (["run"], "Does everything: prepare, train, evaluate, export, check and publish"),
         (["recommend"], "Writes the candidates of every query of a split"),
+        (["precompute"], "Writes what the newest published model answers every query"),
     ],
 )
 def test_help_tells_what_a_command_is_for(call, arguments, purpose):
@@ -547,3 +559,70 @@ def test_what_was_counted_before_is_added(call, unrun, small_run):
 def test_a_past_that_is_not_there_is_one_line(call, unrun):
     told = call("prepare", unrun.config, "--since", unrun.work_dir / "none").error
     assert "none: no complete artifact here" in told
+
+
+# Precomputed candidates
+
+
+@pytest.fixture
+def precompute(call, copied):
+    """Runs the command in a copy of the small run."""
+
+    def precompute(*arguments: object) -> Outcome:
+        return call(
+            "precompute", copied.config, "--set", f"work_dir='{copied.work_dir}'", *arguments
+        )
+
+    return precompute
+
+
+def test_precomputing_tells_how_many_queries_at_what_rate_and_where(precompute, copied):
+    outcome = precompute()
+    assert outcome.code == 0
+    directory = copied.work_dir / "precomputed" / "candidates"
+    told = re.fullmatch(rf"40 queries of version 1 at (\d+) rows/s: {directory}\n", outcome.out)
+    assert told is not None
+    assert f" rows_per_s={told[1]}\n" in outcome.err
+    assert "precomputed version=1 queries=40 seconds=" in outcome.err
+    lists = [row["candidate_ids"] for row in pq.read_table(directory).to_pylist()]
+    assert max(map(len, lists)) == config.load(copied.config).export.k == 10
+    again = precompute()
+    assert again.out == f"40 queries of version 1: {directory}\n"
+    assert "reused artifact=precomputed" in again.err
+
+
+def test_k_and_what_was_seen_are_asked_for_on_the_command_line(precompute, copied):
+    found = {}
+    for seen in ("--exclude-seen", "--keep-seen"):
+        assert precompute("--k", 3, seen).code == 0
+        table = pq.read_table(copied.work_dir / "precomputed" / "candidates")
+        found[seen] = {row["query_id"]: row["candidate_ids"] for row in table.to_pylist()}
+    past = pairs_of(copied, "train", "validation", "test")
+    assert all(len(each) == 3 for lists in found.values() for each in lists.values())
+    came_back = {
+        seen: {(query, each) for query, own in lists.items() for each in own} & past
+        for seen, lists in found.items()
+    }
+    assert came_back["--exclude-seen"] == set()
+    assert came_back["--keep-seen"]
+
+
+def test_more_candidates_than_the_published_model_knows_are_refused(precompute, copied):
+    outcome = precompute("--k", 31)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines()[-1] == (
+        f"error: {copied.work_dir / 'published' / '1'}: 31 candidates a query are asked for, and "
+        "the published model knows 30; give --k 30 or less."
+    )
+    assert "precomputed" not in left_in(copied)
+    assert "precomputed.partial" not in left_in(copied)
+
+
+def test_a_published_model_that_cannot_be_asked_is_refused(precompute, tmp_path):
+    version = export_doubler(tmp_path / "other" / "3", "serving_default")
+    outcome = precompute("--set", f"model_dir='{version.parent}'")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines()[-1] == (
+        f"error: {version}: the published model has no signature `retrieve` from exclude, k, "
+        "query_id to candidate_ids, scores, count; publish one that has."
+    )

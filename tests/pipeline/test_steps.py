@@ -1,10 +1,12 @@
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import Prepared
+from components.precompute import Question
 from pipeline import config, steps
 from pipeline.runners import pipeline_options
 from tests.conftest import write_run
@@ -75,6 +77,53 @@ def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(built, unrun, 
     built.clear()
     do_all(unrun, override)
     assert built == []
+
+
+@pytest.fixture
+def precompute(built, unrun, monkeypatch):
+    """Precomputes with a version of two files that is made up; tells whether that was built."""
+    do_all(unrun)
+    version = unrun.work_dir / "published" / "1"
+    (version / "variables").mkdir(parents=True)
+    (version / "saved_model.pb").write_text("graph")
+    (version / "variables" / "data").write_text("weights")
+    monkeypatch.setattr(steps.asking, "precompute", lambda *_: {"queries": 40})
+
+    def precompute(*overrides, k=10, exclude_seen=True):
+        run = config.load(unrun.config, overrides)
+        options = pipeline_options([])
+        prepared, question = steps.prepare(run, options), Question(k, exclude_seen)
+        version = steps.published(run)
+        precomputed, rate = steps.precompute(run, prepared, version, question, options)
+        assert precomputed.manifest.counts == {"queries": 40}
+        return rate is not None
+
+    assert precompute()
+    return precompute
+
+
+@pytest.mark.parametrize(
+    ("change", "is_stale"),
+    [({}, False), ({"k": 11}, True), ({"exclude_seen": False}, True)],
+)
+def test_another_question_is_asked_again(precompute, change, is_stale):
+    assert precompute(**change) is is_stale
+    assert not precompute(**change)
+
+
+@pytest.mark.parametrize(
+    ("override", "is_stale"), [("train.epochs=3", False), ("split.test=0.3", True)]
+)
+def test_other_prepared_data_is_asked_for_again(precompute, override, is_stale):
+    assert precompute(override) is is_stale
+
+
+def test_a_newer_version_is_asked_and_the_same_bytes_are_not(precompute, unrun):
+    published = unrun.work_dir / "published"
+    shutil.copytree(published / "1", published / "2")
+    assert not precompute()
+    (published / "2" / "variables" / "data").write_text("others!")
+    assert precompute()
 
 
 def test_going_back_to_an_older_config_builds_again(built, unrun):
