@@ -1,4 +1,4 @@
-"""A published model in a worker, asked for many queries at a time by their rows."""
+"""A published model in a worker, asked for many queries at a time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import pyarrow as pa
 import tensorflow as tf
 from scann.scann_ops.py import scann_ops  # noqa: F401 -- registers the ops of the index
 
-from components.artifacts import Prepared
 from components.errors import ArtifactError
-from components.interactions import QUERY
-from components.precompute import ANSWERS, EXCLUDE, ids_by_row
-from models.features import UNKNOWN_ROW
+from components.precompute import ANSWERS
+from components.questions import ROW
 from serving import signature as edge
 
 _INPUTS = {edge.QUERY_ID, edge.K, edge.EXCLUDE}
@@ -22,17 +20,16 @@ _OUTPUTS = (edge.CANDIDATE_IDS, edge.SCORES, edge.COUNT)
 
 
 class PublishedModel:
-    """The `retrieve` signature of a published version, for queries and candidates by their rows.
+    """The `retrieve` signature of a published version.
 
     Args:
       version: The directory of the version.
-      prepared: The tables whose rows stand for the ids.
 
     Raises:
       ArtifactError: The version cannot be loaded, or has no such signature.
     """
 
-    def __init__(self, version: Path, prepared: Prepared) -> None:
+    def __init__(self, version: Path) -> None:
         self._version = version
         try:
             self._model: Any = tf.saved_model.load(str(version))
@@ -41,14 +38,12 @@ class PublishedModel:
                 f"{version}: the published model cannot be loaded ({error}); publish it again."
             ) from error
         self._check_signature()
-        self._query_ids = ids_by_row(prepared.queries)
-        self._candidate_ids = ids_by_row(prepared.candidates)
 
     def answer(self, questions: pa.Table, k: int) -> pa.Table:
         """Asks for the `k` best candidates of some queries.
 
         Args:
-          questions: As `precompute.QUESTIONS`.
+          questions: As `questions.QUESTIONS`.
           k: How many candidates each query asks for.
 
         Returns:
@@ -57,15 +52,12 @@ class PublishedModel:
         Raises:
           ArtifactError: The model knows fewer than `k` candidates.
         """
-        rows = questions[QUERY].to_numpy()
-        if not len(rows):
+        if not questions.num_rows:
             return ANSWERS.empty_table()
-        query_ids = self._query_ids[rows]
-        excluded = self._candidate_ids[padded(questions[EXCLUDE].combine_chunks())]
         outputs = self._model.signatures[edge.RETRIEVE](
-            query_id=tf.constant(query_ids),
-            k=tf.fill([len(rows)], k),
-            exclude=tf.constant(excluded, tf.string),
+            query_id=tf.constant(questions[edge.QUERY_ID].to_numpy(), tf.string),
+            k=tf.fill([questions.num_rows], k),
+            exclude=tf.constant(padded(questions[edge.EXCLUDE].combine_chunks()), tf.string),
         )
         ids, scores, counts = (outputs[name].numpy() for name in _OUTPUTS)
         if ids.shape[1] < k:
@@ -77,9 +69,7 @@ class PublishedModel:
         offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
         lists = (pa.array(ids[within], pa.string()), pa.array(scores[within], pa.float32()))
         columns = [pa.ListArray.from_arrays(offsets, values) for values in lists]
-        return pa.table(
-            [pa.array(rows), pa.array(query_ids, pa.string()), *columns], schema=ANSWERS
-        )
+        return pa.table([questions[ROW], questions[edge.QUERY_ID], *columns], schema=ANSWERS)
 
     def _check_signature(self) -> None:
         signature = self._model.signatures.get(edge.RETRIEVE)
@@ -95,8 +85,9 @@ class PublishedModel:
 
 
 def padded(lists: pa.ListArray) -> np.ndarray:
-    """`[lists, longest]` rows: each list, filled up with the unknown's."""
+    """`[lists, longest]` ids: each list, filled up with ""."""
     sizes = lists.value_lengths().to_numpy()
-    grid = np.full((len(sizes), sizes.max(initial=0)), UNKNOWN_ROW, np.int64)
-    grid[np.arange(grid.shape[1]) < sizes[:, np.newaxis]] = lists.flatten().to_numpy()
+    grid = np.full((len(sizes), sizes.max(initial=0)), edge.PADDING_ID, object)
+    within = np.arange(grid.shape[1]) < sizes[:, np.newaxis]
+    grid[within] = lists.flatten().to_numpy(zero_copy_only=False)
     return grid

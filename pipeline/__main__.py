@@ -208,7 +208,7 @@ def precompute(
     The answers are those of a server. A query that the model does not know is answered as one
     without a past.
     """
-    from components.precompute import Question
+    from components.questions import Question
     from pipeline import steps
 
     run = _load(config, overrides)

@@ -35,6 +35,7 @@ from components.beam import asking, job
 from components.catalogue import Past
 from components.embedded import Embedded
 from components.model import build_model, restore
+from components.questions import Question
 from components.storage import set_options
 from models.two_tower import TwoTower
 from pipeline import runners
@@ -150,7 +151,7 @@ def precompute(
     run: Run,
     prepared: Prepared,
     version: Path,
-    question: precomputing.Question,
+    question: Question,
     options: PipelineOptions,
 ) -> tuple[Precomputed, float | None]:
     """Asks a published version for the candidates of every query, with a Beam job.

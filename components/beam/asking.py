@@ -25,7 +25,8 @@ from apache_beam.utils.shared import Shared
 from components.artifacts import Counts, Prepared
 from components.beam.failures import worker_errors_told
 from components.beam.tables import Shard
-from components.precompute import Question, count, count_shards, questions, write_part
+from components.precompute import count, write_part
+from components.questions import Question, count_shards, questions
 from components.whole_files import job_directory
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def precompute(
         (
             pipeline
             | "ReadQuestions" >> ReadQuestions(prepared, shards, question)
-            | "AskModel"
-            >> beam.ParDo(AskModel(version, prepared, question.k)).with_output_types(Shard)
+            | "AskModel" >> beam.ParDo(AskModel(version, question.k)).with_output_types(Shard)
             | "WriteParts" >> WriteParts(own, shards)
         )
     return count(directory)
@@ -88,16 +88,14 @@ class AskModel(beam.DoFn):
 
     Args:
       version: The published version.
-      prepared: The tables whose rows stand for the ids.
       k: How many candidates each query asks for.
     """
 
     _model: PublishedModel
 
-    def __init__(self, version: Path, prepared: Prepared, k: int) -> None:
+    def __init__(self, version: Path, k: int) -> None:
         super().__init__()
         self._version = version
-        self._prepared = prepared
         self._k = k
         self._shared = Shared()
 
@@ -105,7 +103,7 @@ class AskModel(beam.DoFn):
         """Loads the model, unless the process has it."""
         from components.published import PublishedModel
 
-        self._model = self._shared.acquire(lambda: PublishedModel(self._version, self._prepared))
+        self._model = self._shared.acquire(lambda: PublishedModel(self._version))
 
     def process(self, element: Shard) -> Iterator[Shard]:
         """Yields the answers to one batch."""
@@ -130,7 +128,7 @@ class WriteParts(beam.PTransform):
 
 
 def read_questions(shard: int, prepared: Prepared, question: Question) -> Iterator[Shard]:
-    """`precompute.questions` of one shard, by its number."""
+    """`questions.questions` of one shard, by its number."""
     for batch in questions(prepared, shard, question):
         yield shard, batch
 

@@ -3,12 +3,12 @@
 import pyarrow.parquet as pq
 import pytest
 
-from components.precompute import Question, count_shards, ids_by_row, questions
+from components.questions import Question, count_shards, questions
 from pipeline import config, steps
 from pipeline.runners import pipeline_options
 from serving.client import RetrievalClient
 from tests.conftest import write_run
-from tests.preparing import read_examples
+from tests.preparing import read_examples, rows_of
 from tests.serving.harness import ServerProcess
 from tests.world import write_world
 
@@ -71,23 +71,24 @@ def precomputed(run, prepared, question):
 @pytest.fixture(scope="module")
 def excluded(prepared, question):
     """What each query must not get, read from the examples of all splits."""
-    queries, candidates = ids_by_row(prepared.queries), ids_by_row(prepared.candidates)
-    past = {query: set() for query in queries[1:]}
+    queries, candidates = (
+        [row["id"] for row in rows_of(table)] for table in (prepared.queries, prepared.candidates)
+    )
+    past = {query: set() for query in queries}
     for split in ("train", "validation", "test"):
         for candidate, query, _ in read_examples(prepared.path, split):
             if query and candidate and question.exclude_seen:
-                past[queries[query]].add(candidates[candidate])
+                past[queries[query - 1]].add(candidates[candidate - 1])
     return {query: sorted(own) for query, own in past.items()}
 
 
 def test_the_same_requests_get_the_same_ids_and_scores(
     client, prepared, question, precomputed, excluded
 ):
-    ids = ids_by_row(prepared.queries)
     asked = []
     for shard in range(count_shards(prepared)):
         for table in questions(prepared, shard, question):
-            batch = ids[table["query"].to_numpy()].tolist()
+            batch = table["query_id"].to_pylist()
             answers = client.retrieve_batch(
                 batch, k=K, exclude=[excluded[query] for query in batch]
             )

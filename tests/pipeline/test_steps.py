@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import Prepared
-from components.precompute import Question
+from components.questions import Question
 from pipeline import config, steps
 from pipeline.runners import pipeline_options
 from tests.conftest import write_run

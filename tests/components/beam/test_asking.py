@@ -7,7 +7,7 @@ import pytest
 from components.artifacts import Prepared
 from components.beam.asking import AskModel, precompute
 from components.errors import ArtifactError
-from components.precompute import Question
+from components.questions import Question
 from pipeline.runners import pipeline_options
 from tests.preparing import digests
 from tests.serving.harness import export_retriever
@@ -76,8 +76,8 @@ def test_the_bytes_do_not_depend_on_who_asked(ask, workers):
     assert digests(ask("first")[0]) == digests(ask("second", *workers)[0])
 
 
-def test_a_model_is_loaded_once_a_process(prepared, version):
-    worker, other = (AskModel(version, prepared, 5) for _ in range(2))
+def test_a_model_is_loaded_once_a_process(version):
+    worker, other = (AskModel(version, 5) for _ in range(2))
     copies = [pickle.loads(pickle.dumps(worker)) for _ in range(2)]
     for each in (*copies, other):
         each.setup()
