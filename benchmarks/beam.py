@@ -1,9 +1,9 @@
 """The preparation's jobs beside their peers: `make bench-beam`, `make bench-beam SIZE=10M`.
 
 Every contender runs in a process of its own on the same files, several times in turn; the median of
-its CPU seconds counts, its code loaded before. Each row prints both figures and their ratio beside the
-bar; below a bar the command ends with 1. The element-wise jobs take minutes a million rows: they
-always run on `ELEMENTWISE_ROWS`, beside ours on as many.
+its CPU seconds counts, from when its code is loaded. Each row prints both figures and their ratio
+beside the bar; below a bar the command ends with 1. The element-wise jobs take minutes a million
+rows: they always run on `ELEMENTWISE_ROWS`, beside ours on as many.
 """
 
 from __future__ import annotations
