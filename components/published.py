@@ -34,8 +34,9 @@ class PublishedModel:
         try:
             self._model: Any = tf.saved_model.load(str(version))
         except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+            reason = " ".join(str(error).split())
             raise ArtifactError(
-                f"{version}: the published model cannot be loaded ({error}); publish it again."
+                f"{version}: the published model cannot be loaded ({reason}); publish it again."
             ) from error
         self._check_signature()
 
