@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -18,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.artifacts import Prepared
 from components.entities import ID
-from components.errors import ConfigError, DriftError
+from components.errors import ArtifactError, ConfigError, DriftError
 from components.vocabularies import COUNT
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -74,7 +76,11 @@ def parse_limits(overrides: Sequence[str]) -> DriftLimits:
 
 
 def drift(old: Prepared, new: Prepared, limits: DriftLimits) -> list[Measure]:
-    """Measures how far `new` lies from `old`."""
+    """Measures how far `new` lies from `old`.
+
+    Raises:
+      ArtifactError: One of them lacks what is compared, or it cannot be read.
+    """
     before, after = _counts(old), _counts(new)
     known = _is_in(after, before)
     rows = after[COUNT].to_numpy()
@@ -126,8 +132,32 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
     return min(max(divergence, 0.0), 1.0)
 
 
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turns what reading a part of an artifact raises into a sentence that names it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        reason = "it is missing" if isinstance(error, FileNotFoundError) else "it is damaged"
+        raise ArtifactError(
+            f"{path}: {reason}, or was prepared by another version; prepare the data anew."
+        ) from error
+
+
 def _counts(prepared: Prepared) -> pa.Table:
-    return pq.read_table(prepared.frequencies, columns=[ID, COUNT])
+    with _told(prepared.frequencies):
+        return pq.read_table(prepared.frequencies, columns=[ID, COUNT])
+
+
+def _coverages(prepared: Prepared) -> dict[tuple[str, str], float]:
+    """Side and feature to the feature's coverage of the training rows."""
+    with _told(prepared.statistics):
+        described = json.loads(prepared.statistics.read_text(encoding="utf-8"))["features"]
+        return {
+            (side, name): float(values["coverage_of_rows"])
+            for side in ("queries", "candidates")
+            for name, values in described[side].items()
+        }
 
 
 def _is_in(table: pa.Table, other: pa.Table) -> np.ndarray:
@@ -152,14 +182,6 @@ def _divergence(before: pa.Table, after: pa.Table) -> float:
 
 def _coverage_change(old: Prepared, new: Prepared) -> float:
     """The largest change over the features that both have."""
-    before, after = (
-        json.loads(prepared.statistics.read_text(encoding="utf-8"))["features"]
-        for prepared in (old, new)
-    )
-    changes = [
-        abs(after[side][name]["coverage_of_rows"] - values["coverage_of_rows"])
-        for side, features in before.items()
-        for name, values in features.items()
-        if name in after[side]
-    ]
+    before, after = _coverages(old), _coverages(new)
+    changes = [abs(after[name] - before[name]) for name in before.keys() & after.keys()]
     return max(changes, default=0.0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.artifacts import Manifest, Prepared, Recipe
 from components.drift import DriftLimits, check_drift, drift, jensen_shannon, parse_limits
-from components.errors import ConfigError, DriftError
+from components.errors import ArtifactError, ConfigError, DriftError
 
 ROWS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30)
 
@@ -67,6 +67,26 @@ def test_beyond_a_limit_is_an_error_that_names_all_of_them(tmp_path):
         check_drift(drift(old, new, DriftLimits()))
     wide = dict.fromkeys(DriftLimits.model_fields, 1.0)
     check_drift(drift(old, new, DriftLimits.model_validate(wide)))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("statistics.json", None),
+        ("statistics.json", b"{}"),
+        ("statistics.json", b"nothing"),
+        ("frequencies.parquet", None),
+        ("frequencies.parquet", b"PAR1"),
+    ],
+)
+def test_data_that_an_older_version_prepared_is_told_in_one_sentence(tmp_path, name, data):
+    old, new = prepared(tmp_path / "old", "aab"), prepared(tmp_path / "new", "aab")
+    (tmp_path / "old" / name).unlink()
+    if data is not None:
+        (tmp_path / "old" / name).write_bytes(data)
+    for pair in ((old, new), (new, old)):
+        with pytest.raises(ArtifactError, match=rf"old/{name}: it is \w+, or was prepared"):
+            drift(*pair, DriftLimits())
 
 
 def test_limits_are_overridden_by_name():
