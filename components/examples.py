@@ -15,7 +15,7 @@ model can know of them comes from their features alone.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -48,8 +48,8 @@ from models.features import UNKNOWN_ROW
 COLD_QUERY, COLD_CANDIDATE = "cold_query", "cold_candidate"
 """Columns of `cold/`: whether no training row shows the query, and the candidate."""
 
-_CHUNK_ROWS = 16_384
-"""Rows that are encoded at a time: what that takes stays in the cache."""
+_CHUNK_ROWS, _CHUNK_PAST = 16_384, 1 << 21
+"""Rows that are encoded at a time, and interactions of their histories: that bounds the memory."""
 _GZIP = 31
 """The window and the header by which zlib writes gzip; its header holds no time and no name."""
 _GZIP_LEVEL = 1
@@ -116,8 +116,11 @@ class ExamplesWriter:
             return encode_examples(chunk)
 
         order = shuffled(rows, self.seed)
+        lengths = past.ends - past.starts
         for index, split in enumerate(SPLITS):
-            self._write_records(self._path(split, shard), order[splits[order] == index], encoded)
+            of_split = order[splits[order] == index]
+            chunks = [of_split[start:end] for start, end in chunk_bounds(lengths[of_split])]
+            self._write_records(self._path(split, shard), chunks, encoded)
         cold_query = (query == UNKNOWN_ROW) & (splits != TRAIN)
         cold_candidate = ((candidate == UNKNOWN_ROW) | (candidate > trained)) & (splits != TRAIN)
         self._write_cold(shard, rows, cold_query, cold_candidate)
@@ -125,7 +128,7 @@ class ExamplesWriter:
             numbers(rows, QUERY),
             times,
             splits,
-            past.ends - past.starts,
+            lengths,
             {
                 "unknown_query": query == UNKNOWN_ROW,
                 "unknown_candidate": candidate == UNKNOWN_ROW,
@@ -143,14 +146,17 @@ class ExamplesWriter:
         )
 
     def _write_records(
-        self, path: Path, rows: np.ndarray, encoded: Callable[[np.ndarray], np.ndarray]
+        self,
+        path: Path,
+        chunks: Iterable[np.ndarray],
+        encoded: Callable[[np.ndarray], np.ndarray],
     ) -> None:
         compressor = None
         if self.config.compression == "gzip":
             compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
         with whole_file(path) as attempt, attempt.open("wb") as file:
-            for start in range(0, len(rows), _CHUNK_ROWS):
-                records = encoded(rows[start : start + _CHUNK_ROWS]).data
+            for chunk in chunks:
+                records = encoded(chunk).data
                 file.write(compressor.compress(records) if compressor else records)
             if compressor:
                 file.write(compressor.flush())
@@ -173,6 +179,25 @@ class ExamplesWriter:
         path = self.directory / "cold" / f"part-{shard:05d}-of-{self.shards:05d}.parquet"
         with whole_file(path) as attempt:
             pq.write_table(pa.table(columns), attempt)
+
+
+def chunk_bounds(
+    lengths: np.ndarray, most_rows: int = _CHUNK_ROWS, most_past: int = _CHUNK_PAST
+) -> Iterator[tuple[int, int]]:
+    """Begins and ends of stretches of rows that are encoded together.
+
+    Args:
+      lengths: `[rows]` interactions in the history of each row.
+      most_rows: Most rows of a stretch.
+      most_past: Most interactions of a stretch; a row that has more stands alone.
+    """
+    ends = np.cumsum(lengths)
+    start = past = 0
+    while start < len(lengths):
+        fits = int(np.searchsorted(ends, past + most_past, side="right"))
+        end = min(max(fits, start + 1), start + most_rows)
+        yield start, end
+        start, past = end, int(ends[end - 1])
 
 
 def shuffled(shard: pa.Table, seed: int) -> np.ndarray:

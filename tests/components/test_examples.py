@@ -3,13 +3,14 @@ import gzip
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from components.columns import ID_TYPE
-from components.examples import ExamplesConfig, ExamplesWriter, shuffled
+from components.examples import ExamplesConfig, ExamplesWriter, chunk_bounds, shuffled
 from components.histories import HistoriesConfig
 from components.interactions import interactions_schema
 from components.shards import arrange, part_by_query
@@ -120,6 +121,19 @@ def test_histories_hold_rows_of_candidates_and_the_buckets_of_their_gaps(tmp_pat
     (tested,) = read(tmp_path, "test")
     # 30 and 28 seconds: 1 + floor(log2(31)) = 5, 1 + floor(log2(29)) = 5.
     assert (tested["history"], tested["history_gaps"]) == ([3, 2], [5, 5])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "bounds"),
+    [
+        ([], []),
+        ([0] * 7, [(0, 3), (3, 6), (6, 7)]),
+        ([2, 3, 1, 0, 9, 0, 5], [(0, 2), (2, 4), (4, 5), (5, 7)]),
+    ],
+)
+def test_a_chunk_has_few_rows_and_short_histories_or_one_row(lengths, bounds):
+    found = chunk_bounds(np.array(lengths, np.int64), most_rows=3, most_past=5)
+    assert list(found) == bounds
 
 
 def test_a_weight_is_made_of_the_label(tmp_path):
