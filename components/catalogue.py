@@ -32,7 +32,7 @@ from components.frequencies import FrequenciesConfig, frequencies
 from components.interactions import SPLIT
 from components.occurrences import PERIOD, as_past, merge_occurrences, weigh
 from components.splits import TRAIN
-from components.vocabularies import COUNT, VALUE, merge_counts, rank
+from components.vocabularies import COUNT, VALUE, merge_counts, rank, short_order
 from components.weights import WEIGHT
 from components.whole_files import whole_file
 
@@ -144,15 +144,14 @@ def write_counted(
 
 def write_occurrences(path: Path, counted: pa.Table, ranked: pa.Table) -> None:
     """Writes occurrences, by rank; ids without training rows come last."""
-    place = pc.index_in(counted[VALUE].combine_chunks(), value_set=ranked[VALUE].combine_chunks())
-    unranked = pc.fill_null(place.cast(pa.int64()), ranked.num_rows)
-    keys = {
-        "place": unranked,
-        "length": pc.binary_length(counted[VALUE]),
-        **{name: counted[name] for name in (VALUE, SPLIT, PERIOD)},
-    }
-    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
-    ordered = counted.take(order)
+    values = counted[VALUE].combine_chunks()
+    place = pc.index_in(values, value_set=ranked[VALUE].combine_chunks())
+    unranked = values.filter(place.is_null()).unique()
+    others = unranked.take(short_order(unranked))
+    of_others = pc.index_in(values, value_set=others).cast(pa.int64())
+    places = pc.coalesce(place.cast(pa.int64()), pc.add(of_others, ranked.num_rows)).to_numpy()
+    keys = [counted[PERIOD].to_numpy(), counted[SPLIT].to_numpy(), places]
+    ordered = counted.take(pa.array(np.lexsort(keys)))
     _write(ordered.set_column(0, VALUE, ordered[VALUE].cast(pa.string())), path)
 
 

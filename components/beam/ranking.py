@@ -92,7 +92,7 @@ def write_candidates(
 ) -> int:
     """`catalogue.write_counted`, of all parts."""
     _, counted = element
-    return write_counted(*_merged(counted), config, directory)
+    return write_counted(*_together(counted), config, directory)
 
 
 def count_shard(element: Shard, sides: Sequence[Side]) -> Iterator[tuple[int, Counted]]:
@@ -123,7 +123,8 @@ def newest_training_time(rows: pa.Table) -> int:
 def merge_part(element: tuple[int, Iterable[Counted]]) -> tuple[int, Counted]:
     """Adds up one part of a side, and names the side by its number."""
     part, counted = element
-    return part // _PARTS, _merged(counted)
+    tables, newest = zip(*counted, strict=True)
+    return part // _PARTS, (merge_occurrences(tables), max(newest))
 
 
 def rank_side(
@@ -132,9 +133,10 @@ def rank_side(
     """`catalogue.write_side`, of the parts of one side."""
     number, counted = element
     side = sides[number]
-    return side.section, write_side(*_merged(counted), side, directory)
+    return side.section, write_side(*_together(counted), side, directory)
 
 
-def _merged(counted: Iterable[Counted]) -> Counted:
+def _together(counted: Iterable[Counted]) -> Counted:
+    """All parts of a side; none shows an id of another."""
     tables, newest = zip(*counted, strict=True)
-    return merge_occurrences(tables), max(newest)
+    return pa.concat_tables(tables), max(newest)
