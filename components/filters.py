@@ -17,7 +17,7 @@ class FiltersConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    window_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    window_days: Annotated[float, Field(gt=0, le=10_000_000)] | None = None
     """Only rows that are at most this much older than the newest one are kept."""
     min_query_rows: Annotated[int, Field(ge=1)] = 1
     """Queries with fewer rows are left out, and so on until none is left that has fewer."""

@@ -8,6 +8,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+SHORTEST_HALF_LIFE_DAYS = 0.002
+"""Days of the shortest half-life: the number of such ones since 1970 is an int32 for 9999 years."""
+
 
 class FrequenciesConfig(BaseModel):
     """How counts become probabilities."""
@@ -16,7 +19,9 @@ class FrequenciesConfig(BaseModel):
 
     smoothing: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
     """Added to the weight of every candidate, so that none has probability 0."""
-    half_life_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    half_life_days: (
+        Annotated[float, Field(ge=SHORTEST_HALF_LIFE_DAYS, allow_inf_nan=False)] | None
+    ) = None
     """A row that is this much older than the newest one counts half; all count 1 without it."""
 
 

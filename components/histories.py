@@ -39,7 +39,7 @@ class HistoriesConfig(BaseModel):
 
     length: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Most interactions of a history, the newest; 0 writes none."""
-    session_gap_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    session_gap_s: Annotated[float, Field(gt=0, le=1e12)] | None = None
     """A pause longer than this ends a session: a history stays within the session of its row."""
 
 

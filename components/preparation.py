@@ -74,6 +74,18 @@ class PreparationConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _durations_need_times(self) -> Self:
+        durations = {
+            "filters.window_days": self.filters.window_days,
+            "histories.session_gap_s": self.histories.session_gap_s,
+            "frequencies.half_life_days": self.frequencies.half_life_days,
+        }
+        for key, duration in durations.items():
+            if duration is not None and self.data.timestamp is None:
+                raise ValueError(f"`{key}` needs `data.timestamp`, the column of the times")
+        return self
+
+    @model_validator(mode="after")
     def _vocabularies_are_distinct(self) -> Self:
         of_queries = {feature.name for feature in vocabulary_features(self.queries.features)}
         for feature in vocabulary_features(self.candidates.features):

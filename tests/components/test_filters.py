@@ -57,7 +57,14 @@ def test_by_default_all_is_left():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"window_days": 0}, {"min_query_rows": 0}, {"min_candidate_rows": 1.5}]
+    "wrong",
+    [
+        {"window_days": 0},
+        {"window_days": 1e300},
+        {"window_days": float("nan")},
+        {"min_query_rows": 0},
+        {"min_candidate_rows": 1.5},
+    ],
 )
 def test_a_filter_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.columns import ID_TYPE
+from components.frequencies import SHORTEST_HALF_LIFE_DAYS
 from components.interactions import interactions_schema
 from components.occurrences import (
     MASS,
@@ -12,6 +13,7 @@ from components.occurrences import (
     as_past,
     merge_occurrences,
     occurrences,
+    periods_and_masses,
     weigh,
 )
 from components.shards import arrange, part_by_query
@@ -117,3 +119,9 @@ def test_masses_of_very_many_rows_add_up_exactly():
     merged = merge_occurrences([table, many])
     assert merged[MASS].to_pylist() == [one * rows]
     assert np.iinfo(np.int64).max > one * rows
+
+
+@pytest.mark.parametrize("microseconds", [253_402_300_799_999_999, -253_402_300_799_999_999])
+def test_the_shortest_half_life_holds_the_farthest_times(microseconds):
+    periods, _ = periods_and_masses(np.array([microseconds]), SHORTEST_HALF_LIFE_DAYS)
+    assert periods.astype(np.int32).tolist() == periods.tolist()

@@ -186,8 +186,28 @@ def test_a_wrong_column_of_a_side_table_is_found_before_anything_runs(world, tmp
             "feature `genres` is one of `queries` and of `candidates`",
         ),
         ({"shards": 0}, "greater than or equal to 1"),
+        ({"frequencies": {"half_life_days": 1e-9}}, "greater than or equal to 0.002"),
+        ({"histories": {"session_gap_s": 1e308}}, "less than or equal to 1000000000000"),
     ],
 )
 def test_a_config_that_breaks_a_rule_is_refused_with_the_rule(world, changes, sentence):
     with pytest.raises(ValidationError, match=sentence):
         make_config(world, **changes)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("filters", "window_days"),
+        ("histories", "session_gap_s"),
+        ("frequencies", "half_life_days"),
+    ],
+)
+def test_a_duration_needs_a_column_of_times(world, section, key):
+    named = {"query": "query_id", "candidate": "candidate_id"}
+    data = {"train": ["a"], "validation": ["b"], "test": ["c"], **named}
+    sentence = rf"`{section}\.{key}` needs `data\.timestamp`"
+    with pytest.raises(ValidationError, match=sentence):
+        make_config(world, data=data, split=None, **{section: {key: 30}})
+    timed = make_config(world, data=data | COLUMNS, split=None, **{section: {key: 30}})
+    assert getattr(getattr(timed, section), key) == 30
