@@ -52,7 +52,9 @@ def is_list(kind: pa.DataType) -> bool:
 
 def is_categories(kind: pa.DataType) -> bool:
     """Whether a column of this type can hold lists of categories, as lists or as joined text."""
-    return is_category(kind.value_type) if is_list(kind) else is_text(_value_type(kind))
+    if is_list(kind):
+        return is_category(kind.value_type)
+    return is_text(_value_type(kind)) or pa.types.is_null(kind)
 
 
 def is_number(kind: pa.DataType) -> bool:

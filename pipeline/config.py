@@ -146,18 +146,20 @@ def _sentence(fault: ErrorDetails, values: Mapping[str, Any]) -> str:
 def _key(location: Sequence[int | str], values: object, *, is_unknown: bool) -> list[str]:
     """The parts of the dotted key in the file.
 
-    Pydantic puts the tag of a union into the path, which is no key there: it is left out. Only
-    where the last part is an unknown key can it be one that is called like the tag.
+    Pydantic puts the tag of a union into the path, which is no key there: it is left out. A key may
+    be called like the tag where the tag stands before it, or as the last part that is unknown.
     """
     parts: list[str] = []
+    is_tag = False
     for index, part in enumerate(location):
         if isinstance(values, list) and isinstance(part, int):
             parts[-1] += f"[{part}]"
             values = values[part]
             continue
         table = cast("dict[object, object]", values) if isinstance(values, dict) else {}
-        is_key = is_unknown and index == len(location) - 1
-        if is_key or table.get("kind") != part:
+        is_key = is_tag or (is_unknown and index == len(location) - 1)
+        is_tag = not is_key and table.get("kind") == part
+        if not is_tag:
             parts.append(_quoted(str(part)))
             values = table.get(part)
     return parts

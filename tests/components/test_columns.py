@@ -54,6 +54,7 @@ def test_what_may_be_an_id_a_number_or_a_time():
     assert is_time(pa.date32())
     assert not is_time(pa.bool_())
     assert is_categories(pa.list_(pa.string()))
+    assert is_categories(pa.null())
     assert not is_categories(pa.list_(pa.float64()))
 
 

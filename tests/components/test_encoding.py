@@ -60,6 +60,10 @@ def test_lists_and_joined_text_encode_alike(tmp_path, values):
     assert rows == [[2, 1], [], [], [1]]
 
 
+def test_a_list_feature_of_nulls_alone_is_empty(tmp_path):
+    assert encoded(tmp_path, GENRES, [None, None]) == ([[], []], [])
+
+
 def test_numbers_are_one_and_the_boundaries_they_reach(tmp_path):
     values = [17.9, 18.0, 34, 35, math.nan, None, -math.inf, math.inf]
     rows, words = encoded(tmp_path, AGE, values)

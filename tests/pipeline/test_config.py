@@ -310,3 +310,16 @@ def test_a_long_value_is_cut(write):
     assert told.startswith("nme: there is no such key (got 'xxx")
     assert told.endswith("xxx...)")
     assert len(told) < 200
+
+
+@pytest.mark.parametrize(
+    ("steps", "key"),
+    [
+        ("[]", "data.weights.steps"),
+        ("[{ from_label = 1, weight = -1 }]", "data.weights.steps[0].weight"),
+    ],
+)
+def test_a_key_that_is_called_like_the_kind_of_its_section_is_named(write, steps, key):
+    weights = f'data.weights={{ kind = "steps", steps = {steps} }}'
+    sentence = fault(write(MINIMAL), ["data.label=stars", weights])
+    assert sentence.startswith(f"{key}: ")
