@@ -39,7 +39,7 @@ def in_window(times: np.ndarray, newest: int, config: FiltersConfig) -> np.ndarr
     """`[rows]` bool: whether a row is new enough."""
     if config.window_days is None:
         return np.ones(len(times), bool)
-    return times >= newest - int(config.window_days * _MICROSECONDS_A_DAY)
+    return times >= newest - round(config.window_days * _MICROSECONDS_A_DAY)
 
 
 def core(queries: np.ndarray, candidates: np.ndarray, config: FiltersConfig) -> np.ndarray:

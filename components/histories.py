@@ -73,7 +73,7 @@ def windows(
     simultaneous = _firsts(queries, times)
     session = first
     if config.session_gap_s is not None:
-        session = _session_starts(times, first, int(config.session_gap_s * float(_MICROSECONDS)))
+        session = _session_starts(times, first, round(config.session_gap_s * float(_MICROSECONDS)))
     pools, starts, ends = [], np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
     offset = 0
     for split, shown in _SHOWN_TO:

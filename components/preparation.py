@@ -22,7 +22,7 @@ from components.interactions import InteractionsConfig
 from components.interactions import wanted_columns as interaction_columns
 from components.splits import SPLITS, SplitConfig
 from components.storage import digest
-from models.features import vocabulary_features
+from models.features import Feature, StandardisedFeature, vocabulary_features
 
 
 class PreparationConfig(BaseModel):
@@ -87,14 +87,20 @@ class PreparationConfig(BaseModel):
 
     @model_validator(mode="after")
     def _vocabularies_are_distinct(self) -> Self:
-        of_queries = {feature.name for feature in vocabulary_features(self.queries.features)}
-        for feature in vocabulary_features(self.candidates.features):
+        of_queries = {feature.name for feature in _stored_apart(self.queries.features)}
+        for feature in _stored_apart(self.candidates.features):
             if feature.name in of_queries:
                 raise ValueError(
                     f"feature `{feature.name}` is one of `queries` and of `candidates`: each has "
-                    "its own vocabulary, so rename one of the columns"
+                    "its own vocabulary or mean, so rename one of the columns"
                 )
         return self
+
+
+def _stored_apart(features: Sequence[Feature]) -> list[Feature]:
+    """The features of which a file of that name says how they are encoded."""
+    standardised = [each for each in features if isinstance(each, StandardisedFeature)]
+    return [*vocabulary_features(features), *standardised]
 
 
 def input_files(config: PreparationConfig) -> Mapping[str, str]:

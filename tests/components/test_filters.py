@@ -49,6 +49,13 @@ def test_the_window_ends_at_the_newest_row():
     assert kept.tolist() == [False, False, False, True, True]
 
 
+@pytest.mark.parametrize("hundredths", [35, 57, 69, 70, 113])
+def test_a_row_as_old_as_the_window_is_kept_whatever_the_fraction(hundredths):
+    times = np.array([0, 1]) - hundredths * DAY // 100 - 1
+    kept = in_window(times, 0, FiltersConfig(window_days=hundredths / 100))
+    assert kept.tolist() == [False, True]
+
+
 def test_by_default_all_is_left():
     assert FiltersConfig().leaves_all
     assert in_window(np.array([0, 5]), 5, FiltersConfig()).all()

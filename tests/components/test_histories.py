@@ -102,6 +102,15 @@ def test_buckets_of_gaps_double(seconds, bucket):
     assert lists(gaps(found, np.array([1]), times, times[found.pool])) == [[bucket]]
 
 
+@pytest.mark.parametrize("hundredths", [201, 203, 205, 207])
+def test_a_pause_as_long_as_the_gap_ends_no_session_whatever_the_fraction(hundredths):
+    times = np.array([0, hundredths * SECOND // 100, 2 * hundredths * SECOND // 100 + 1])
+    zeros = np.zeros(3, np.int64)
+    config = HistoriesConfig(length=9, session_gap_s=hundredths / 100)
+    found = windows(zeros, times, zeros, config)
+    assert lists(gather(found, np.arange(3), found.pool)) == [[], [0], []]
+
+
 def test_another_order_of_rows_reorders_the_histories():
     queries, times, splits = arrays([(0, 1, TRAIN), (0, 2, TRAIN), (1, 1, TRAIN), (1, 4, TRAIN)])
     found = windows(queries, times, splits, HistoriesConfig(length=1))

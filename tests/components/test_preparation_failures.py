@@ -195,6 +195,12 @@ def test_a_config_that_breaks_a_rule_is_refused_with_the_rule(world, changes, se
         make_config(world, **changes)
 
 
+def test_both_sides_may_not_standardise_a_number_under_one_name(world):
+    side = {"files": ["a"], "id": "i", "features": [{"name": "age", "kind": "standardised"}]}
+    with pytest.raises(ValidationError, match="feature `age` is one of `queries` and of `cand"):
+        make_config(world, queries=side, candidates=side)
+
+
 @pytest.mark.parametrize(
     ("section", "key"),
     [
