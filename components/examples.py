@@ -6,7 +6,7 @@ An Example holds, as far as the run asks for them,
     timestamp          int64     microseconds since 1970
     label, weight      float32
     history            int64 list, rows of the candidates that came before, oldest first
-    history_gaps       int64 list, how long before, as `histories.gaps` says
+    history_gaps       int64 list, how long before, as `histories.gaps` says, if rows have times
 
 and `cold/` the held-out rows by their ids whose query or candidate no training row shows: what a
 model can know of them comes from their features alone.
@@ -76,6 +76,7 @@ class ExamplesWriter:
       config: How examples are stored.
       histories: What they carry of their query's past.
       weights: How a label becomes a weight; None where examples carry none.
+      has_times: Whether timestamps are times, and no mere order: there are no gaps without.
     """
 
     directory: Path
@@ -84,6 +85,7 @@ class ExamplesWriter:
     config: ExamplesConfig
     histories: HistoriesConfig
     weights: WeightsConfig | None
+    has_times: bool = True
 
     def write(
         self, shard: int, rows: pa.Table, queries: pa.Array, candidates: pa.Array, trained: int
@@ -112,7 +114,8 @@ class ExamplesWriter:
             chunk: dict[str, Column] = {name: values[chosen] for name, values in columns.items()}
             if self.histories.length:
                 chunk[HISTORY] = gather(past, chosen, pooled_candidates)
-                chunk[HISTORY_GAPS] = gaps(past, chosen, times, pooled_times)
+                if self.has_times:
+                    chunk[HISTORY_GAPS] = gaps(past, chosen, times, pooled_times)
             return encode_examples(chunk)
 
         order = shuffled(rows, self.seed)

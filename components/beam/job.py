@@ -248,6 +248,7 @@ def _compose_preparation(
         config.examples,
         config.histories,
         config.data.weights,
+        has_times=config.data.timestamp is not None,
     )
     shards = rows | "ArrangeByQuery" >> ArrangeByQuery(config.shards)
     kept = split_at = None

@@ -212,6 +212,26 @@ def test_ready_made_splits_are_kept_and_the_unknown_is_row_zero(world, tmp_path)
     assert sorted(order) == list(range(400))
 
 
+def test_rows_without_a_timestamp_have_histories_by_their_order_and_no_gaps(world, tmp_path):
+    names = {"train": ["b", "a"], "validation": ["c"], "test": ["d"]}
+    data: dict[str, object] = {"query": "query", "candidate": "candidate"}
+    for split, candidates in names.items():
+        table = pa.table({"query": ["q"] * len(candidates), "candidate": candidates})
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+        data[split] = [str(tmp_path / f"{split}.parquet")]
+    out = tmp_path / "out"
+    run(make_config(world, data=data, split=None, histories={"length": 9}), out)
+    ids = ["", *(row["id"] for row in rows_of(out / "candidates.parquet"))]
+    files = [str(path) for path in sorted((out / "examples").glob("train-*"))]
+    found = {}
+    for record in tf.data.TFRecordDataset(files).as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        assert "history_gaps" not in features
+        past = [ids[row] for row in features["history"].int64_list.value]
+        found[ids[features["candidate"].int64_list.value[0]]] = past
+    assert found == {"b": [], "a": ["b"]}
+
+
 def test_planted_defects_are_rejected_with_their_reasons(world, tmp_path):
     data = planted(world, tmp_path / "log.parquet") | {"min_label": 3}
     counts = run(make_config(world, data=data), tmp_path / "out")
