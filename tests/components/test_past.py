@@ -64,7 +64,7 @@ def test_yesterday_and_today_are_exactly_a_full_recount(days, tmp_path, half_lif
 
 
 def test_a_half_life_changes_the_table(days, tmp_path):
-    for name, half_life in (("none", None), ("short", 0.001)):
+    for name, half_life in (("none", None), ("short", 0.002)):
         run(config_of(days, "ab", "c", "d", half_life), tmp_path / name)
     plain, decayed = (
         {row["id"]: row for row in rows_of(tmp_path / name / "frequencies.parquet")}
@@ -74,7 +74,7 @@ def test_a_half_life_changes_the_table(days, tmp_path):
     newest = max(table["timestamp"].to_pylist())
     weights = dict.fromkeys(plain, 0.0)
     for row in table.to_pylist():
-        weights[row["candidate_id"]] += 0.5 ** ((newest - row["timestamp"]) / 86_400 / 0.001)
+        weights[row["candidate_id"]] += 0.5 ** ((newest - row["timestamp"]) / 86_400 / 0.002)
     mass = sum(weights.values()) + 0.5 * len(weights)
     for name, row in decayed.items():
         assert row["count"] == plain[name]["count"]
