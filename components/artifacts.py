@@ -181,8 +181,11 @@ class Artifact:
         return cls.open(path)
 
 
-class Counted(Artifact):
-    """What says how often candidates occur."""
+class _Counted:
+    """The part of an artifact that says how often candidates occur."""
+
+    __slots__ = ()
+    path: Path
 
     @property
     def frequencies(self) -> Path:
@@ -199,13 +202,13 @@ class Counted(Artifact):
         return self.path / "occurrences" / f"{section}.parquet"
 
 
-class Frequencies(Counted):
+class Frequencies(_Counted, Artifact):
     """How often the candidates of a whole log occur, for a model that is trained elsewhere."""
 
     kind = "frequencies"
 
 
-class Prepared(Counted):
+class Prepared(_Counted, Artifact):
     """What the Beam job makes of the logs: all that training, evaluation and export read.
 
     Row `i` of a table is row `i + 1` of its embedding: row 0 is the unknown's, in every vocabulary.
