@@ -127,13 +127,13 @@ def test_workers_that_the_command_starts_give_the_same_bytes(heading, expected, 
 
 
 def test_what_a_worker_finds_wrong_is_one_line(prism, tmp_path):
-    path = tmp_path / "log.csv"
-    path.write_bytes(b"query_id,candidate_id,timestamp\na,b,1\n\xff,b,2\n")
-    command = prepare(prism.command, tmp_path / "work", f"data.interactions=['{path}']")
-    with driver(command) as process:
+    path = tmp_path / "queries.csv"
+    path.write_text("query_id\n7\n8\n7\n")
+    side = f"queries={{files=['{path}'], id='query_id'}}"
+    with driver(prepare(prism.command, tmp_path / "work", side)) as process:
         assert failed(process) == (
-            f"{path}: the file cannot be read "
-            "(In CSV column #0: Row #3: CSV conversion error to string: invalid UTF8 data)."
+            f"{path}: id '7' stands in 2 rows; `queries.id` must name a column that holds each id "
+            "once."
         )
     assert list((tmp_path / "work").iterdir()) == []
 
