@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 
+from components.columns import as_dictionary
 from components.hashing import hash_ids
 from components.interactions import CANDIDATE, LABEL, QUERY, SPLIT, TIMESTAMP
 from components.ordering import interaction_order, tie_breaks
@@ -33,14 +34,28 @@ def part_by_query(interactions: pa.Table, parts: int) -> Iterator[tuple[int, pa.
     hashes = hash_ids(columns[QUERY].dictionary)
     part_of_query = (hashes % np.uint64(parts)).astype(np.min_scalar_type(parts - 1))
     part = part_of_query[indices(columns[QUERY])]
-    order = np.argsort(part, kind="stable")
-    ends = np.cumsum(np.bincount(part, minlength=parts))
     for index, name in enumerate(interactions.column_names):
         if name in columns:
             interactions = interactions.set_column(index, name, columns[name])
-    ordered = interactions.take(pa.array(order))
+    for number, rows in parted(interactions, part, parts):
+        yield number, _compacted(rows)
+
+
+def parted(table: pa.Table, part: np.ndarray, parts: int) -> Iterator[tuple[int, pa.Table]]:
+    """Parts a table; every part comes out, some may be empty.
+
+    Args:
+      table: The rows.
+      part: `[rows]` integer number of each row's part.
+      parts: How many parts there are.
+
+    Yields:
+      Number of a part, and its rows in the order in which they came.
+    """
+    ordered = table.take(pa.array(np.argsort(part, kind="stable")))
+    ends = np.cumsum(np.bincount(part, minlength=parts))
     for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        yield number, _compacted(ordered.slice(start, end - start))
+        yield number, ordered.slice(start, end - start)
 
 
 def arrange(tables: Iterable[pa.Table]) -> pa.Table:
@@ -82,7 +97,7 @@ def encode(column: pa.ChunkedArray) -> pa.DictionaryArray:
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
-    return array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
+    return as_dictionary(array)
 
 
 def indices(array: pa.DictionaryArray) -> np.ndarray:

@@ -20,7 +20,7 @@ from components.frequencies import FrequenciesConfig
 from components.hashing import hash_ids
 from components.interactions import CANDIDATE, SPLIT, TIMESTAMP
 from components.occurrences import merge_occurrences, occurrences
-from components.shards import encode
+from components.shards import encode, parted
 from components.splits import TRAIN
 from components.vocabularies import VALUE
 
@@ -108,10 +108,7 @@ def count_shard(element: Shard, sides: Sequence[Side]) -> Iterator[tuple[int, Co
 def part_by_value(table: pa.Table, parts: int) -> Iterator[Shard]:
     """Parts a table by the hash of `value`; every part comes out, some may be empty."""
     part = (hash_ids(table[VALUE].combine_chunks()) % np.uint64(parts)).astype(np.uint8)
-    ordered = table.take(pa.array(np.argsort(part, kind="stable")))
-    ends = np.cumsum(np.bincount(part, minlength=parts))
-    for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        yield number, ordered.slice(start, end - start)
+    yield from parted(table, part, parts)
 
 
 def newest_training_time(rows: pa.Table) -> int:
