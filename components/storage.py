@@ -12,12 +12,9 @@ import importlib.util
 import json
 import os
 import re
-import shutil
-import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 _SCHEME = re.compile(r"([a-zA-Z][-a-zA-Z0-9+.]*)://")
 _EXTRAS = {"s3": "s3", "gs": "gcs"}
 _REFUSED = (401, 403)
-_COPIED_BYTES = 4 << 20
 
 
 def is_remote(path: str) -> bool:
@@ -124,39 +120,6 @@ def digest(path: str) -> str:
         checksum = _file_systems(path).checksum(path)
     described = [metadata.size_in_bytes, checksum, metadata.last_updated_in_seconds]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def created(path: str) -> Iterator[IO[bytes]]:
-    """Opens a file to be written: it appears whole when the block ends well, and else not at all.
-
-    A file of that name is replaced. What goes to a store waits in a temporary file, since a store
-    takes a file that is closed for one that is whole.
-    """
-    if not is_remote(path):
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: a step that is run twice at a time leaves one whole file.
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-        try:
-            with partial.open("wb") as file:
-                yield file
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-        return
-    from apache_beam.io.filesystem import CompressionTypes
-
-    with tempfile.TemporaryFile() as whole:
-        yield whole
-        whole.seek(0)
-        with (
-            _telling(path),
-            _file_systems(path).create(
-                path, compression_type=CompressionTypes.UNCOMPRESSED
-            ) as remote,
-        ):
-            shutil.copyfileobj(whole, remote, _COPIED_BYTES)
 
 
 def _is_data(path: str) -> bool:

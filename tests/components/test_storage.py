@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
@@ -57,10 +56,6 @@ def s3():
 
 def put(s3, key, data=b"x"):
     s3.client.put_object(Bucket="logs", Key=key, Body=data)
-
-
-def get(s3, key):
-    return s3.client.get_object(Bucket="logs", Key=key)["Body"].read()
 
 
 def test_a_local_path_needs_no_beam():
@@ -148,48 +143,6 @@ def test_a_missing_extra_is_named(monkeypatch):
         storage.find("s3://bucket/log.csv")
     with pytest.raises(DataError, match=r"nothing here can read `ftp://`; give a scheme"):
         storage.find("ftp://host/log.csv")
-
-
-@pytest.mark.parametrize("where", ["local", "s3"])
-def test_a_file_appears_whole_or_not_at_all(s3, tmp_path, where):
-    path = str(tmp_path / "deep" / "out.bin") if where == "local" else f"{BUCKET}/deep/out.bin"
-
-    def there():
-        if where == "s3":
-            return get(s3, "deep/out.bin")
-        assert [each.name for each in Path(path).parent.iterdir()] == ["out.bin"]
-        return Path(path).read_bytes()
-
-    with storage.created(path) as file:
-        file.write(b"first")
-    assert there() == b"first"
-
-    def fail():
-        with storage.created(path) as file:
-            file.write(b"half of the sec")
-            raise RuntimeError("killed")
-
-    with pytest.raises(RuntimeError, match="killed"):
-        fail()
-    assert there() == b"first"
-    large = b"second" * 1_000_000  # more than one part of an upload
-    with storage.created(path) as file:
-        file.write(large)
-    assert there() == large
-
-
-def test_nothing_appears_where_nothing_was_and_the_block_failed(s3, tmp_path):
-    def fail(path):
-        with storage.created(path) as file:
-            file.write(b"half")
-            raise RuntimeError("killed")
-
-    for path in (str(tmp_path / "out.bin"), f"{BUCKET}/half/out.bin"):
-        with pytest.raises(RuntimeError, match="killed"):
-            fail(path)
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(DataError, match="there is no such file"):
-        storage.find(f"{BUCKET}/half/*")
 
 
 def test_a_preparation_from_a_store_is_the_one_from_local_files(s3, tmp_path):
